@@ -1,0 +1,44 @@
+"""People in the admin."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import User
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Roles; their permissions come from `config/roles.py` and are reset after each migrate."""
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """People: search, roles, deactivate. Nobody is deleted here: money and audit rows point to people."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "display_name", "country", "is_staff", "is_active", "date_joined")
+    list_filter = ("is_staff", "is_active", "groups", "country")
+    search_fields = ("email", "display_name", "phone")
+    ordering = ("-date_joined",)
+    readonly_fields = ("public_id", "last_login", "date_joined")
+    filter_horizontal = ("groups",)
+    fieldsets = (
+        (None, {"fields": ("email", "password", "public_id")}),
+        (_("Person"), {"fields": ("display_name", "time_zone", "language", "phone", "country", "birth_date")}),
+        (_("Consent"), {"fields": ("shows_name", "accepts_promotions")}),
+        (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (_("Times"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "display_name", "password1", "password2")}),)
+
+    def has_delete_permission(self, request, obj=None) -> bool:  # type: ignore[no-untyped-def]
+        return False

