@@ -4,8 +4,9 @@ Owns the tree hash, inclusion proofs and their verification. Everything that wal
 order, with memory that grows with the logarithm of their number: a tree over a million lines of an entries
 file costs two million SHA-256 calls and a few kilobytes.
 
-A leaf is hashed as SHA-256(00 ‖ data) and an inner node as SHA-256(01 ‖ left ‖ right), so neither can pass for
-the other. The tree of n > 1 leaves splits at the largest power of two below n; the empty tree is SHA-256("").
+A leaf is hashed as SHA-256(00 ‖ data) and an inner node as SHA-256(01 ‖ left ‖ right), so neither can pass
+for the other. The tree of n > 1 leaves splits at the largest power of two below n; the empty tree is
+SHA-256("").
 """
 
 from __future__ import annotations
@@ -90,9 +91,9 @@ def inclusion_proof(*, leaves: Sequence[bytes], index: int) -> list[bytes]:
 def inclusion_proof_streamed(*, leaves: Iterable[bytes], index: int, size: int) -> list[bytes]:
     """The audit path of leaf `index` in the tree of the first `size` leaves, read once and not kept.
 
-    The siblings on the path cover, together with the leaf itself, every leaf exactly once and in order; so each
-    is the root of the next stretch of the stream. Raises `MerkleError` when `index` is outside the tree or the
-    stream ends early.
+    The siblings on the path cover, together with the leaf itself, every leaf exactly once and in order; so
+    each is the root of the next stretch of the stream. Raises `MerkleError` when `index` is outside the tree
+    or the stream ends early.
     """
     if not 0 <= index < size:
         raise MerkleError(f"leaf {index} is not in a tree of {size} leaves")

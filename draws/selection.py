@@ -1,12 +1,12 @@
 """Weighted drawing without replacement, exact in integers: the heart of `vwd1`.
 
-Owns how a seed and a list of weights become ranks. Picture paper tickets in a drum, numbered from 0 in the order
-of the entries file: an entry holds the tickets `first … first + count − 1`. For every rank one of the
+Owns how a seed and a list of weights become ranks. Picture paper tickets in a drum, numbered from 0 in the
+order of the entries file: an entry holds the tickets `first … first + count − 1`. For every rank one of the
 remaining tickets is taken out, and with it all the tickets of the same entry. Pure functions: no Django, no
 clock, no network. The algorithm is the section "The draw" of the `vwd1` specification.
 
-Memory: the caller's array of `first` values (8 bytes an entry), plus an eighth of a byte an entry and what the drawn
-entries themselves need.
+Memory: the caller's array of `first` values (8 bytes an entry), an eighth of a byte an entry, and what the
+drawn entries themselves need.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class SelectionError(ValueError):
 class Rank:
     """One line of the order of drawing.
 
-    `rank` counts from 0. `index` is the position of the drawn entry in the entries file (0 is the smallest pid).
-    `ticket` is the number of the ticket taken out, among all tickets. `remaining` is how many tickets were in
-    the drum before it was taken. `attempts` is how many hashes it took, at least 1.
+    `rank` counts from 0. `index` is the position of the drawn entry in the entries file (0 is the smallest
+    pid). `ticket` is the number of the ticket taken out, among all tickets. `remaining` is how many tickets
+    were in the drum before it was taken. `attempts` is how many hashes it took, at least 1.
     """
 
     rank: int
@@ -51,10 +51,10 @@ class Rank:
 def draw_ranks(*, seed: bytes, firsts: Sequence[int], total: int) -> Iterator[Rank]:
     """Yield the ranks of a draw, lazily, until no tickets are left.
 
-    `seed` is S, 32 bytes. `firsts[i]` is the number of tickets before entry i: strictly increasing from 0, best
-    an `array('Q')`. `total` is the number of all tickets, W. A rank never depends on how many are taken from
-    this iterator, so more ranks later are simply more of it. Raises `SelectionError` at once for input that
-    cannot be a draw.
+    `seed` is S, 32 bytes. `firsts[i]` is the number of tickets before entry i: strictly increasing from 0,
+    best an `array('Q')`. `total` is the number of all tickets, W. A rank never depends on how many are taken
+    from this iterator, so more ranks later are simply more of it. Raises `SelectionError` at once for input
+    that cannot be a draw.
     """
     if len(seed) != 32:
         raise SelectionError(f"the seed has {len(seed)} bytes, and needs 32")
@@ -126,10 +126,10 @@ class ScanDrum:
 class TreeDrum:
     """The same drum in O(log n) a rank: a Fenwick tree over buckets of 64 neighbouring entries.
 
-    The tree holds how many tickets were *drawn*, so it starts empty; how many there were at first is a difference
-    of two values in `firsts`. Descending it is the scan of the specification in longer strides: "beyond this
-    point? then add what was drawn before it". The last stride ends in one bucket, whose own
-    drawn entries are scanned one by one.
+    The tree holds how many tickets were *drawn*, so it starts empty; how many there were at first is a
+    difference of two values in `firsts`. Descending it is the scan of the specification in longer strides:
+    "beyond this point? then add what was drawn before it". The last stride ends in one bucket, whose own drawn
+    entries are scanned one by one.
     """
 
     def __init__(self, *, firsts: Sequence[int], total: int, drawn: Sequence[int] = ()) -> None:
