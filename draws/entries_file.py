@@ -1,9 +1,9 @@
 """The entries file of a draw: its rows, its digest while it is written, and its strict reading.
 
-One row `pid,first,count` and LF an entry, ASCII, no header, sorted by pid. `pid` is 64 lower-case hex digits,
-`first` the sum of the counts before, `count` at least 1, decimal without leading zeros. Pure: bytes in, numbers out.
-Both classes take the file in blocks cut anywhere, as `COPY … TO STDOUT` or a storage hands them over, and work
-through a megabyte at a time: a million rows take about a second.
+One row `pid,first,count` and LF an entry, ASCII, no header, sorted by pid. `pid` is 64 lower-case hex
+digits, `first` the sum of the counts before, `count` at least 1, decimal without leading zeros. Pure: bytes
+in, numbers out. Both classes take the file in blocks cut anywhere, as `COPY … TO STDOUT` or a storage hands
+them over, and work through a megabyte at a time: a million rows take about a second.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class EntriesSummary:
 
 
 def format_entry_line(*, pid: bytes, first: int, count: int) -> bytes:
-    """A row without LF, as it is a leaf of the Merkle tree; the file has an LF after each. `pid` is 32 bytes."""
+    """A row without its LF, as it is a leaf of the Merkle tree. `pid` is 32 bytes."""
     line = b"%b,%d,%d" % (pid.hex().encode("ascii"), first, count)
     parse_entry_line(line)
     return line
@@ -133,8 +133,8 @@ class EntriesDigest(_Blocks):
 class EntriesIndex(_Blocks):
     """Reads an entries file strictly and keeps what drawing needs: `firsts`, 8 bytes an entry.
 
-    Raises `EntriesFileError` at the first row that is malformed, out of order, repeated, or whose `first` is not the
-    sum of the counts before it. `sha256` must still be compared with the manifest's.
+    Raises `EntriesFileError` at the first row that is malformed, out of order, repeated, or whose `first`
+    is not the sum of the counts before it. `sha256` must still be compared with the manifest's.
     """
 
     def __init__(self) -> None:

@@ -128,8 +128,8 @@ class TreeDrum:
 
     The tree holds how many tickets were *drawn*, so it starts empty; how many there were at first is a
     difference of two values in `firsts`. Descending it is the scan of the specification in longer strides:
-    "beyond this point? then add what was drawn before it". The last stride ends in one bucket, whose own drawn
-    entries are scanned one by one.
+    "beyond this point? then add what was drawn before it". The last stride ends in one bucket, whose own
+    drawn entries are scanned one by one.
     """
 
     def __init__(self, *, firsts: Sequence[int], total: int, drawn: Sequence[int] = ()) -> None:

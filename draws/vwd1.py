@@ -1,8 +1,8 @@
 """The words of `vwd1`: public ids, commitments, manifests and seeds, byte for byte.
 
-Owns everything that is hashed before a draw can be made, but for the entries file (`draws.entries_file`). Pure
-functions: no Django, no clock, no network. The manifest is the promise a draw makes when it is frozen; what it
-may hold is checked by `validate_manifest`, and nothing else is ever hashed as one.
+Owns everything that is hashed before a draw can be made, but for the entries file (`draws.entries_file`).
+Pure functions: no Django, no clock, no network. The manifest is the promise a draw makes when it is frozen;
+what it may hold is checked by `validate_manifest`, and nothing else is ever hashed as one.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class ManifestError(ValueError):
 def normalise_identity(raw: str) -> str:
     """The one spelling of an e-mail address or phone number that a draw knows a person by.
 
-    A phone number begins with +, loses its spaces, dots, dashes and brackets, and must then be E.164. Anything
-    else is an e-mail address: trimmed, NFC, lower-case, and nothing folded (`a.b@…` is not `ab@…`, a `+tag`
-    stays). Raises `IdentityError`.
+    A phone number begins with +, loses its spaces, dots, dashes and brackets, and must then be E.164.
+    Anything else is an e-mail address: trimmed, NFC, lower-case, and nothing folded (`a.b@…` is not `ab@…`,
+    a `+tag` stays). Raises `IdentityError`.
     """
     text = unicodedata.normalize("NFC", raw.strip())
     if not text:
@@ -200,8 +200,8 @@ def build_manifest(
 ) -> dict[str, Any]:
     """The manifest as a JSON object, validated.
 
-    Times are aware; parts of a second are cut off. `prizes` are (id, quantity) in the order in which ranks are
-    given to them. Raises `ManifestError`.
+    Times are aware; parts of a second are cut off. `prizes` are (id, quantity) in the order in which ranks
+    are given to them. Raises `ManifestError`.
     """
     manifest = {
         "spec": SPEC,
@@ -236,7 +236,7 @@ def manifest_sha256(manifest: Mapping[str, Any]) -> str:
 
 
 def validate_manifest(value: object) -> None:
-    """Raise `ManifestError` unless `value` keeps every rule of a manifest: exact keys, types, ranges, times."""
+    """Raise `ManifestError` unless `value` keeps every rule of a manifest: keys, types, ranges, times."""
     manifest = _require_keys(value, _MANIFEST_KEYS, "the manifest")
     if manifest["spec"] != SPEC:
         raise ManifestError(f"spec must be {SPEC!r}")
