@@ -1,0 +1,146 @@
+"""The ledger's tables: accounts, entries, postings.
+
+Rows are written by `payments.ledger` and `payments.accounts` alone. What must hold of them is held by
+PostgreSQL (migration 0002): an entry balances in each unit, an account's postings run on without a gap,
+nothing is changed or removed afterwards, and a balance moves only together with its posting.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Account(models.Model):
+    """A place where amounts of one unit are kept. Everything but balance and version is fixed for good.
+
+    A *materialised* account carries its balance and the number of its postings, and is locked while it is
+    posted to. One that is not materialised (the outside world, a busy revenue account) takes no lock and
+    so is never a queue; its balance is the sum of its postings.
+    """
+
+    code = models.CharField(_("code"), max_length=120, unique=True)
+    unit = models.CharField(_("unit"), max_length=16)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger_accounts",
+    )
+    floor = models.BigIntegerField(
+        _("floor"), null=True, blank=True, help_text=_("Empty: may fall without end.")
+    )
+    is_materialised = models.BooleanField(_("keeps a balance"), default=True)
+    balance = models.BigIntegerField(_("balance"), default=0)
+    version = models.BigIntegerField(_("postings"), default=0)
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        permissions = [("manage_payments", "Can move money and settle payments")]
+        constraints = [
+            models.UniqueConstraint(fields=["id", "unit"], name="payments_account_id_unit"),
+            models.CheckConstraint(
+                condition=Q(unit__regex=r"^[A-Z][A-Z0-9_]*$"), name="payments_account_unit_code"
+            ),
+            models.CheckConstraint(
+                condition=Q(floor__isnull=True) | Q(balance__gte=F("floor")), name="payments_account_floor"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_materialised=True) | Q(floor__isnull=True, balance=0, version=0),
+                name="payments_account_sum_only",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class LedgerEntry(models.Model):
+    """One event in which amounts moved, known by a key that the caller chooses so that it happens once."""
+
+    public_id = models.UUIDField(_("receipt number"), unique=True)
+    idem_key = models.CharField(_("key"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=60)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("who"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("Empty: the site itself."),
+    )
+    about = models.CharField(_("about"), max_length=200)
+    reason = models.TextField(_("reason"), blank=True)
+    digest = models.BinaryField(_("digest of its content"), max_length=32)
+    created_at = models.DateTimeField(_("time"))
+
+    # Not a column: true on the object returned by the very call that posted it, false when it was known already.
+    is_new = False
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger entries")
+        # Declared here rather than on the fields, which would add a second index each for LIKE.
+        constraints = [
+            models.UniqueConstraint(fields=["idem_key"], name="payments_entry_idem_key"),
+            models.CheckConstraint(condition=~Q(idem_key=""), name="payments_entry_has_key"),
+        ]
+        indexes = [
+            models.Index(fields=["about"], name="payments_entry_about", opclasses=["varchar_pattern_ops"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} · {self.about}"
+
+
+class Posting(models.Model):
+    """One leg of an entry: a signed amount of the account's unit, and the balance it left behind.
+
+    `position` counts an entry's legs from 1. All legs are inserted by one statement whose positions are 1…n
+    (a trigger sees to that), so the unique (entry, position) is what refuses a second set of legs.
+    """
+
+    # Both foreign keys are made in migration 0002: the account's is to (id, unit), and neither is deferred.
+    entry = models.ForeignKey(
+        LedgerEntry,
+        verbose_name=_("entry"),
+        on_delete=models.PROTECT,
+        related_name="postings",
+        db_constraint=False,
+        db_index=False,
+    )
+    position = models.SmallIntegerField(_("leg"))
+    account = models.ForeignKey(
+        Account,
+        verbose_name=_("account"),
+        on_delete=models.PROTECT,
+        related_name="postings",
+        db_constraint=False,
+        db_index=False,
+    )
+    unit = models.CharField(_("unit"), max_length=16)
+    amount = models.BigIntegerField(_("amount"))
+    balance_after = models.BigIntegerField(_("balance"), null=True)
+    version = models.BigIntegerField(_("number in its account"), null=True)
+
+    class Meta:
+        verbose_name = _("posting")
+        verbose_name_plural = _("postings")
+        constraints = [
+            models.UniqueConstraint(fields=["entry", "position"], name="payments_posting_entry_position"),
+            models.UniqueConstraint(fields=["account", "version"], name="payments_posting_account_version"),
+            models.CheckConstraint(condition=~Q(amount=0), name="payments_posting_amount_not_zero"),
+            models.CheckConstraint(
+                condition=Q(version__isnull=True, balance_after__isnull=True)
+                | Q(version__isnull=False, balance_after__isnull=False),
+                name="payments_posting_version_with_balance",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount:+} {self.unit}"
