@@ -1,0 +1,153 @@
+"""Kinds of message: what the site can say, to whom, and by which channels.
+
+An app declares the kinds it owns in a `kinds.py` of its own and registers them in `AppConfig.ready()`.
+Nothing here names an app above: a kind brings its audience along as a function that returns a query.
+
+The words stand in templates named after the kind, and are rendered in the recipient's language and zone:
+
+    templates/notifications/<kind>.subject.txt    one line
+    templates/notifications/<kind>.txt            the text: inbox, and text part of an e-mail
+    templates/notifications/<kind>.html           optional; otherwise made from the text
+
+They see the kind's `variables`, `params` and `links`, and the names in `STANDARD_VARIABLES`.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    from notifications.models import Delivery, Message
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+NAME_LIMIT = 80
+
+# What a message may carry: what JSON holds, plus times, which are kept as ISO 8601 and come back as times.
+VARIABLE_TYPES: tuple[type, ...] = (str, int, bool, list, dict, dt.datetime, dt.date)
+# Every template knows these: the recipient's name ("" where unknown), the site, and the message's own address
+# in the inbox ("" for a person without an account).
+STANDARD_VARIABLES = ("name", "site_name", "site_url", "inbox_url")
+# Of the mail layout: the rendered subject, the text, and whether this is the HTML part.
+_RESERVED = frozenset({*STANDARD_VARIABLES, "subject", "text", "preheader"})
+
+
+class KindError(Exception):
+    """A kind is declared wrongly, declared twice, or not at all."""
+
+
+class Category(models.TextChoices):
+    """How much a person may say about being told."""
+
+    TRANSACTIONAL = "transactional", _("transactional")  # account, money, prizes won: cannot be switched off
+    SERVICE = "service", _("service")  # on by default, one click stops it
+    PROMOTIONAL = "promotional", _("promotional")  # opt-in
+
+
+class Channel(models.TextChoices):
+    """By which road."""
+
+    IN_APP = "in_app", _("inbox")
+    EMAIL = "email", _("e-mail")
+
+
+class Reach(models.TextChoices):
+    """Whom of the audience a channel serves."""
+
+    EVERYONE = "everyone", _("everyone")
+    OUTSIDERS = "outsiders", _("people without an account")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of message.
+
+    `variables` are the names and types of a message's context. `params` are those of the values that differ
+    from person to person and come out of the recipients query. `links` make addresses with a token in them
+    from a delivery; they are called when it is rendered, so that no token is ever stored.
+
+    `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
+    function) when such messages only ever name their recipients. Raises `KindError`.
+    """
+
+    name: str
+    title: "str | _StrPromise"
+    category: Category
+    channels: Mapping[Channel, Reach]
+    variables: Mapping[str, type] = field(default_factory=dict)
+    recipients: "Callable[[Message], models.QuerySet[Any, Any] | None] | None" = None
+    params: Mapping[str, type] = field(default_factory=dict)
+    links: "Mapping[str, Callable[[Delivery], str]]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:
+            raise KindError(f"{self.name!r} is no kind: it should read like `draws.winner_announcement`")
+        if self.category not in Category.values:
+            raise KindError(f"{self.name}: {self.category!r} is no category")
+        if not self.channels:
+            raise KindError(f"{self.name} goes out by no channel")
+        for channel, reach in self.channels.items():
+            if channel not in Channel.values or reach not in Reach.values:
+                raise KindError(f"{self.name}: {channel!r} → {reach!r} is no channel and reach")
+        if self.channels.get(Channel.IN_APP) == Reach.OUTSIDERS:
+            raise KindError(f"{self.name}: people without an account have no inbox")
+        names = [*self.variables, *self.params, *self.links]
+        for name in names:
+            if not name.isidentifier() or name.startswith("_") or name in _RESERVED:
+                raise KindError(f"{self.name}: {name!r} can't be the name of a variable")
+        if len(names) != len(set(names)):
+            raise KindError(f"{self.name}: a name stands twice among variables, params and links")
+        for name, variable_type in (*self.variables.items(), *self.params.items()):
+            if variable_type not in VARIABLE_TYPES:
+                raise KindError(
+                    f"{self.name}: {name} can't be a {variable_type!r}; money is a formatted text"
+                )
+
+    @property
+    def subject_template(self) -> str:
+        """Name of the template of its subject."""
+        return f"notifications/{self.name}.subject.txt"
+
+    @property
+    def text_template(self) -> str:
+        """Name of the template of its text."""
+        return f"notifications/{self.name}.txt"
+
+    @property
+    def html_template(self) -> str:
+        """Name of the template of its HTML, which need not exist."""
+        return f"notifications/{self.name}.html"
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Make `kind` known; returns it. Raises `KindError` when another kind has its name."""
+    if _kinds.setdefault(kind.name, kind) is not kind:
+        raise KindError(f"the kind {kind.name} is registered twice")
+    return kind
+
+
+def get(name: str) -> Kind:
+    """The kind called `name`. Raises `KindError`."""
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise KindError(f"no app registers the kind {name!r}") from None
+
+
+def all_kinds() -> Iterator[Kind]:
+    """Every registered kind, by name."""
+    return iter([_kinds[name] for name in sorted(_kinds)])
+
+
+def names_of(category: Category) -> list[str]:
+    """Names of the kinds of one category."""
+    return [kind.name for kind in all_kinds() if kind.category == category]

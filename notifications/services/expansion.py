@@ -1,0 +1,206 @@
+"""From a message to its deliveries: one `INSERT … SELECT` a page of recipients, resumable after any kill."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import QuerySet
+
+from notifications import backoff, kinds, variables
+from notifications.kinds import Category, Kind
+from notifications.models import Message
+from notifications.recipients import COLUMNS, PREFIX, Recipient
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 20_000
+EXPIRED = "It was of no use any more when its turn came."
+
+# `source` yields recipients with COLUMNS. One row of a page becomes a delivery for each channel that reaches
+# it. FETCH … WITH TIES never splits rows of one cursor over two pages.
+_INSERT = """
+WITH page AS MATERIALIZED (
+    SELECT * FROM {source}
+    WHERE cursor > %(cursor)s {consent}
+    ORDER BY cursor FETCH FIRST %(chunk)s ROWS WITH TIES
+), added AS (
+    INSERT INTO notifications_delivery (
+        message_id, recipient_key, member_id, channel, address, name, language, time_zone, params,
+        state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id, provider_code, provider_text,
+        created_at, handed_at)
+    SELECT %(message)s, recipient_key, member_id, road.channel,
+        CASE road.channel WHEN 'in_app' THEN '' ELSE coalesce(address, '') END,
+        coalesce(name, ''), coalesce(language, 'en'), coalesce(time_zone, 'UTC'),
+        coalesce(params, '{{}}'::jsonb),
+        CASE road.channel WHEN 'in_app' THEN 'delivered' ELSE 'planned' END, '', 0, 0, %(due)s, '', '', '',
+        %(now)s, CASE road.channel WHEN 'in_app' THEN %(due)s END
+    FROM page CROSS JOIN unnest(%(channels)s::text[], %(reaches)s::text[]) AS road(channel, reach)
+    WHERE (road.reach = 'everyone' OR member_id IS NULL)
+        AND CASE road.channel WHEN 'in_app' THEN member_id IS NOT NULL ELSE coalesce(address, '') <> '' END
+    ON CONFLICT DO NOTHING
+    RETURNING recipient_key
+)
+SELECT (SELECT max(cursor) FROM page), (SELECT count(*) FROM page), (SELECT count(DISTINCT recipient_key) FROM added)
+"""
+# Promotions go to those who asked for them, whatever the kind's query says; outsiders have had no way to ask.
+_CONSENT = """AND EXISTS (
+    SELECT 1 FROM accounts_user person
+    WHERE person.id = member_id AND person.accepts_promotions AND person.is_active)"""
+_TYPES = {"cursor": "bigint", "member_id": "bigint", "params": "jsonb"}
+
+
+class RecipientsError(Exception):
+    """A kind's recipients query doesn't have the shape that `notifications.recipients` describes."""
+
+
+def expand_due_messages(*, now: dt.datetime, chunk: int = CHUNK, chunks: int | None = None) -> int:
+    """Expand what is due, page by page, at most `chunks` pages; returns how many recipients were added.
+
+    Each page is one transaction that also moves the message's cursor: a killed worker loses at most the page
+    at hand, and the next goes on after the last one. Several workers take different messages. A message whose
+    query fails waits its turn again with the error noted, and stops no other.
+    """
+    added = done = 0
+    while chunks is None or done < chunks:
+        one = _expand_one_chunk(now=now, chunk=chunk)
+        if one is None:
+            break
+        added += one
+        done += 1
+    return added
+
+
+def deliver_to(*, message: Message, kind: Kind, recipients: Sequence[Recipient], now: dt.datetime) -> int:
+    """Write the deliveries of recipients named one by one, in the caller's transaction; returns how many people.
+
+    Raises `ContextError` when somebody's params don't fit the kind.
+    """
+    rows = [
+        {
+            "cursor": at,
+            "recipient_key": recipient.key,
+            "member_id": recipient.member_id,
+            "address": recipient.address,
+            "name": recipient.name,
+            "language": recipient.language,
+            "time_zone": recipient.time_zone,
+            "params": variables.encode(recipient.params, kind.params),
+        }
+        for at, recipient in enumerate(recipients, start=1)
+    ]
+    columns = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in COLUMNS)
+    source = f"jsonb_to_recordset(%(rows)s::jsonb) AS recipient({columns})"
+    _, _, added = _insert(
+        source, {"rows": json.dumps(rows)}, message=message, kind=kind, cursor=0, chunk=len(rows), now=now
+    )
+    message.recipient_count = added
+    message.save(update_fields=["recipient_count"])
+    return added
+
+
+def _expand_one_chunk(*, now: dt.datetime, chunk: int) -> int | None:
+    """Expand one page of the longest waiting message nobody else works on; None when there is none."""
+    message: Message | None = None
+    try:
+        with transaction.atomic():
+            message = Message.objects.to_expand(now).select_for_update(skip_locked=True).first()
+            if message is None:
+                return None
+            if message.expires_at is not None and message.expires_at <= now:
+                message.expanded_at, message.expansion_error = now, EXPIRED
+                message.save(update_fields=["expanded_at", "expansion_error"])
+                return 0
+            return _expand_page(message, now=now, chunk=chunk)
+    except Exception as error:  # the query belongs to another app: whatever it raises stops only this message
+        if message is None:
+            raise
+        _put_off(message, error, now=now)
+        return 0
+
+
+def _expand_page(message: Message, *, now: dt.datetime, chunk: int) -> int:
+    kind = kinds.get(message.kind)
+    queryset = kind.recipients(message) if kind.recipients else None
+    read, added = 0, 0
+    if queryset is not None and not queryset.query.is_empty():
+        source, values = _source(queryset)
+        last, read, added = _insert(
+            source, values, message=message, kind=kind, cursor=message.cursor, chunk=chunk, now=now
+        )
+        message.cursor = max(message.cursor, last or 0)
+    message.recipient_count += added
+    if read < chunk:
+        message.expanded_at = now
+    message.expansion_error, message.expansion_failures = "", 0
+    message.save(
+        update_fields=["cursor", "recipient_count", "expanded_at", "expansion_error", "expansion_failures"]
+    )
+    return added
+
+
+def _put_off(message: Message, error: Exception, *, now: dt.datetime) -> None:
+    failures = message.expansion_failures + 1
+    log.error(
+        "expansion_failed",
+        message=str(message.public_id),
+        kind=message.kind,
+        error=str(error),
+        exc_info=error,
+    )
+    Message.objects.filter(pk=message.pk, expanded_at__isnull=True).update(
+        expansion_failures=failures,
+        expansion_error=f"{type(error).__name__}: {error}"[:2000],
+        expand_after=now + backoff.delay(failures),
+    )
+
+
+def _source(queryset: QuerySet[Any]) -> tuple[str, dict[str, Any]]:
+    """SQL of a recipients query with its columns renamed to COLUMNS, and its values."""
+    query = queryset.query
+    selected = (query.combined_queries[0] if query.combinator else query).selected or {}
+    names = [str(name).removeprefix(PREFIX) for name in selected]
+    if sorted(names) != sorted(COLUMNS):
+        raise RecipientsError(
+            f"a recipients query selects {', '.join(COLUMNS)}, not {', '.join(names) or 'rows'}"
+        )
+    sql, values = query.sql_with_params()
+    bound = {f"value_{at}": value for at, value in enumerate(values)}
+    placeholders = iter(bound)
+    named_sql = re.sub("%[%s]", lambda found: "%%" if found[0] == "%%" else f"%({next(placeholders)})s", sql)
+    # Casts, because an untyped NULL or text literal has no type of its own in a subquery.
+    casts = ", ".join(f"given.{name}::{_TYPES.get(name, 'text')} AS {name}" for name in COLUMNS)
+    return f"(SELECT {casts} FROM ({named_sql}) AS given({', '.join(names)})) AS recipient", bound
+
+
+def _insert(
+    source: str,
+    values: dict[str, Any],
+    *,
+    message: Message,
+    kind: Kind,
+    cursor: int,
+    chunk: int,
+    now: dt.datetime,
+) -> tuple[int | None, int, int]:
+    """Insert one page; returns its last cursor, how many recipients it had, and how many of them were new."""
+    sql = _INSERT.format(source=source, consent=_CONSENT if kind.category == Category.PROMOTIONAL else "")
+    with connections[DEFAULT_DB_ALIAS].cursor() as database:
+        database.execute(
+            sql,
+            values
+            | {
+                "cursor": cursor,
+                "chunk": chunk,
+                "message": message.pk,
+                "due": max(now, message.not_before),
+                "now": now,
+                "channels": [str(channel) for channel in kind.channels],
+                "reaches": [str(reach) for reach in kind.channels.values()],
+            },
+        )
+        last, read, added = database.fetchone()
+    return last, read, added
