@@ -1,5 +1,6 @@
 """Gives each request an id, for logs and for the audit trail."""
 
+import ipaddress
 import re
 import uuid
 from collections.abc import Callable
@@ -21,9 +22,8 @@ class AuditContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        token = origin.set(
-            Origin(request_id, request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", "")[:300])
-        )
+        user_agent = request.headers.get("User-Agent", "").replace("\0", "")[:300]
+        token = origin.set(Origin(request_id, client_address(request), user_agent))
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 response = self.get_response(request)
@@ -31,3 +31,14 @@ class AuditContextMiddleware:
             origin.reset(token)
         response.headers["X-Request-ID"] = request_id
         return response
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The client's address in a form PostgreSQL stores; None where there is none, as behind a unix socket.
+
+    An address the database refused would undo the very action that is being recorded.
+    """
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
+    except ValueError:
+        return None

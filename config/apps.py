@@ -1,6 +1,6 @@
 """The `config` app: what belongs to the site as a whole."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from config import celery, roles
@@ -14,5 +14,5 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         celery.app.set_default()  # tasks queued by a web process go to our broker
-        # Runs once an app; roles need the permissions of all of them, which exist after the last.
-        post_migrate.connect(roles.sync_after_migrate, sender=self)
+        # Sent once for each app that has models, which this one has not.
+        post_migrate.connect(roles.sync_after_migrate, sender=apps.get_app_config("accounts"))

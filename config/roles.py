@@ -20,6 +20,7 @@ HOST = "Host"
 _VIEW_ALL = (
     "accounts.view_user",
     "audit.view_record",
+    "audit.view_seal",
     "draws.view_draw",
     "draws.view_prize",
     "draws.view_entry",
@@ -49,11 +50,24 @@ _MONEY = (
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
-    SUPER_ADMIN: (*_VIEW_ALL, *_DRAWS, *_MONEY, "draws.execute_draw", "notifications.process_notifications",
-                  "accounts.add_user", "accounts.change_user"),
+    SUPER_ADMIN: (
+        *_VIEW_ALL,
+        *_DRAWS,
+        *_MONEY,
+        "draws.execute_draw",
+        "notifications.process_notifications",
+        "accounts.add_user",
+        "accounts.change_user",
+    ),
     MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, "notifications.process_notifications"),
-    FINANCE: ("accounts.view_user", "audit.view_record", "draws.view_draw", "draws.view_award",
-              "draws.fund_draw", *_MONEY),
+    FINANCE: (
+        "accounts.view_user",
+        "audit.view_record",
+        "draws.view_draw",
+        "draws.view_award",
+        "draws.fund_draw",
+        *_MONEY,
+    ),
     SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),
     OPERATOR: (),
     HOST: (),
@@ -63,7 +77,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 def sync_roles() -> None:
     """Make each role's group hold exactly the permissions of the table.
 
-    Raises KeyError-like `LookupError` naming a permission that no app declares.
+    Raises `LookupError` naming permissions that no app declares.
     """
     for app_config in registry.get_app_configs():
         create_permissions(app_config, verbosity=0)
@@ -75,14 +89,17 @@ def sync_roles() -> None:
     }
     for role, names in ROLES.items():
         missing = [name for name in names if name not in known]
-        if missing and registry.is_installed('draws') and len(known) > 10_000:
+        if missing and len(known) > 10_000:
             raise LookupError(f"Role {role!r} names permissions that no app declares: {', '.join(missing)}")
         group, _created = groups.objects.get_or_create(name=role)
-        group.permissions.set([known[name] for name in names])
+        group.permissions.set([known[name] for name in names if name in known])
 
 
 def sync_after_migrate(sender: AppConfig, **kwargs: Any) -> None:
-    """Receiver of `post_migrate`; does nothing while only part of the apps is migrated."""
-    if kwargs.get("plan") is not None and any(backwards for _migration, backwards in kwargs["plan"]):
+    """Receiver of `post_migrate`. Waits until there are tables of groups and permissions to keep in step."""
+    migrated = kwargs.get("apps", registry)
+    try:
+        migrated.get_model("auth", "Group")
+    except LookupError:
         return
     sync_roles()

@@ -1,0 +1,12 @@
+"""Jobs of the trail; `config/schedule.py` says when they run."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from audit import services
+
+
+@shared_task
+def seal() -> None:
+    """Seal what is new. Every few seconds."""
+    services.seal_backlog(now=timezone.now())
