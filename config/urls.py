@@ -3,10 +3,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.views import profile
 from config import views
 
 urlpatterns = [
+    path("", views.home, name="home"),
+    path("dashboard/", views.dashboard, name="dashboard"),
     path("healthz", views.healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("accounts/profile/", profile, name="profile"),
     path("accounts/", include("allauth.urls")),
 ]
+
+handler500 = "config.views.server_error"
