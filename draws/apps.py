@@ -7,3 +7,9 @@ class DrawsConfig(AppConfig):
     """The one draw engine, and the awards it hands out."""
 
     name = "draws"
+    verbose_name = "Draws"
+
+    def ready(self) -> None:
+        from draws.kinds import register_kinds  # noqa: PLC0415  (models exist only now)
+
+        register_kinds()

@@ -1,0 +1,30 @@
+"""What runs by itself, and how often: the one table. `manage.py sync_schedule` brings the database in step.
+
+Every job only looks for what is due, so running it often is cheap and running it twice harmless; a message
+that waited longer than `expires_s` in the broker is dropped, because the next one does the same.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of the schedule. `name` never changes; `every_s` may be edited in the admin."""
+
+    name: str
+    task: str
+    every_s: int
+    what: str
+
+    @property
+    def expires_s(self) -> int:
+        """How long a message of this job is worth anything."""
+        return max(self.every_s * 2, 10)
+
+
+SCHEDULE = (
+    Job("draws: freeze", "draws.tasks.freeze_due", 5, "Freezes draws whose entries have closed."),
+    Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
+    Job("notifications: sweep", "notifications.tasks.sweep", 2, "Expands and sends what is due."),
+    Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),
+)

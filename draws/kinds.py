@@ -1,0 +1,165 @@
+"""The message kinds of draws, and who receives them."""
+
+import datetime as dt
+
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from draws.models import Draw, Entry, Winner
+from notifications.kinds import Category, Channel, Kind, Reach, register
+from notifications.models import Message
+from notifications.recipients import members, people
+
+ADMIN_ROLES = ("Super Admin", "Manager Admin")
+TEASER_AFTER_SIGN_IN = dt.timedelta(days=90)
+
+_ABOUT = {"draw": str, "slug": str}
+# People with an account read it in their inbox; the others have only their mailbox.
+_INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
+_BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+
+_HEX = Func(F("pid"), Value("hex"), function="encode", output_field=TextField())
+
+
+def draw_of(message: Message) -> Draw:
+    """The draw a message is about."""
+    return Draw.objects.get(public_id=message.about.removeprefix("draws.draw:"))
+
+
+def _people_of(entries: QuerySet[Entry]) -> QuerySet[Entry, dict[str, object]]:
+    """Entrants as recipients; phone numbers wait for a channel that reaches them."""
+    return people(
+        entries.filter(Q(member__isnull=False) | Q(identity__contains="@")),
+        account="member",
+        address="identity",
+        name="name",
+        params={"pid": _HEX, "tickets": F("weight")},
+    )
+
+
+def entrants(message: Message) -> QuerySet[Entry, dict[str, object]]:
+    """Everyone in the draw."""
+    return _people_of(Entry.objects.filter(draw=draw_of(message)))
+
+
+def non_winners(message: Message) -> QuerySet[Entry, dict[str, object]]:
+    """Everyone in the draw who holds no slot."""
+    draw = draw_of(message)
+    standing = Winner.objects.filter(draw=draw, state__in=Winner.STANDING)
+    return _people_of(Entry.objects.filter(draw=draw).exclude(pk__in=standing.values("entry_id")))
+
+
+def winners(message: Message) -> QuerySet[Winner, dict[str, object]]:
+    """The winners, each with the prize."""
+    standing = Winner.objects.filter(draw=draw_of(message), state__in=Winner.STANDING)
+    return people(
+        standing.filter(Q(entry__member__isnull=False) | Q(entry__identity__contains="@")),
+        account="entry__member",
+        address="entry__identity",
+        name="entry__name",
+        params={
+            "prize": F("award__title"),
+            "award_state": F("award__state"),
+            "award_kind": F("award__kind"),
+            "rank": F("rank"),
+        },
+    )
+
+
+def admins(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Super Admins and Manager Admins."""
+    staff = User.objects.filter(is_active=True).filter(Q(is_superuser=True) | Q(groups__name__in=ADMIN_ROLES))
+    return members(User.objects.filter(pk__in=staff.values("pk")))
+
+
+def teased(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Members seen within 90 days who asked to hear of coming draws."""
+    since = message.not_before - TEASER_AFTER_SIGN_IN
+    return members(User.objects.filter(is_active=True, accepts_promotions=True, last_login__gte=since))
+
+
+KINDS = (
+    Kind(
+        name="draws.entry_receipt",
+        title=_("Receipt of an entry"),
+        category=Category.TRANSACTIONAL,
+        channels={Channel.IN_APP: Reach.EVERYONE},
+        variables={**_ABOUT, "draw_at": dt.datetime},
+        params={"pid": str, "tickets": int},
+    ),
+    Kind(
+        name="draws.entries_frozen",
+        title=_("Entries are frozen"),
+        category=Category.SERVICE,
+        channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "draw_at": dt.datetime, "manifest_sha256": str, "entries": int},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
+        name="draws.winner_announcement",
+        title=_("You won"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "claim_until": dt.datetime},
+        params={"prize": str, "award_state": str, "award_kind": str, "rank": int},
+        recipients=winners,
+    ),
+    Kind(
+        name="draws.non_winner",
+        title=_("Not this time"),
+        category=Category.SERVICE,
+        channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "winners": int},
+        params={"pid": str, "tickets": int},
+        recipients=non_winners,
+    ),
+    Kind(
+        name="draws.admin_summary",
+        title=_("Summary of a draw, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "winners": int, "entries": int, "awarded": str, "leftover": str},
+        recipients=admins,
+    ),
+    Kind(
+        name="draws.next_draw_teaser",
+        title=_("The next draw"),
+        category=Category.PROMOTIONAL,
+        channels={Channel.IN_APP: Reach.EVERYONE},
+        variables={**_ABOUT, "closes_at": dt.datetime},
+        recipients=teased,
+    ),
+    Kind(
+        name="draws.execution_failed",
+        title=_("A draw failed, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
+        recipients=admins,
+    ),
+    Kind(
+        name="draws.draw_cancelled",
+        title=_("A draw was cancelled"),
+        category=Category.TRANSACTIONAL,
+        channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
+        name="draws.draw_void",
+        title=_("A draw is void, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_ABOUT,
+        recipients=admins,
+    ),
+)
+
+
+def register_kinds() -> None:
+    """Called once the apps are loaded."""
+    for kind in KINDS:
+        register(kind)

@@ -1,0 +1,18 @@
+"""Tables of the draw engine. Triggers hold what no code may change (`draws/migrations/0002_guards.py`)."""
+
+from draws.models.awards import Award
+from draws.models.draw import Draw, DrawReport, Prize
+from draws.models.entries import Entry, EntryImport, ImportRejection
+from draws.models.winners import Disposition, Winner
+
+__all__ = [
+    "Award",
+    "Disposition",
+    "Draw",
+    "DrawReport",
+    "Entry",
+    "EntryImport",
+    "ImportRejection",
+    "Prize",
+    "Winner",
+]

@@ -1,0 +1,41 @@
+"""The verbs of the draw engine: publish, enter, freeze, execute. Each opens its own transactions."""
+
+from draws.services.awarding import ClaimError, claim_award
+from draws.services.checks import Check, execution_checks, publishing_checks
+from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
+from draws.services.errors import DrawError
+from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
+from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
+from draws.services.importing import ImportRefusedError, import_entries
+from draws.services.proving import canonical_manifest, entries_file, proof_of, verify_stored_draw
+from draws.services.publishing import PublishError, cancel_draw, fund_draw, publish_draw
+
+__all__ = [
+    "Check",
+    "ClaimError",
+    "DrawError",
+    "EntryRefusedError",
+    "ExecutionError",
+    "ExecutionSummary",
+    "FreezeError",
+    "ImportRefusedError",
+    "NewEntry",
+    "PublishError",
+    "add_entries",
+    "cancel_draw",
+    "canonical_manifest",
+    "claim_award",
+    "enter_draw",
+    "entries_file",
+    "execute_draw",
+    "execute_due_draws",
+    "execution_checks",
+    "freeze_draw",
+    "freeze_due_draws",
+    "fund_draw",
+    "import_entries",
+    "proof_of",
+    "publish_draw",
+    "publishing_checks",
+    "verify_stored_draw",
+]

@@ -1,0 +1,162 @@
+"""The safety checklists: what must hold before a draw is published and before it is executed.
+
+The admin sees the same list that the services hold to, each item with its state and what mends it.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from draws import vwd1
+from draws.models import Draw, Prize
+from draws.vault import VaultError, open_secret
+from payments.money import format_amount
+from payments.pools import pool_balances
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item: what is checked, whether it holds, what was seen, and what to do when it doesn't."""
+
+    key: str
+    label: str
+    ok: bool
+    detail: str = ""
+    mend: str = ""
+
+
+def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
+    """What a draft needs before it can be published."""
+    prizes = list(draw.prizes.all())
+    least = dt.timedelta(seconds=draw.min_wait_s)
+    checks = [
+        _prizes_configured(prizes),
+        Check(
+            "times",
+            _("Times are in order"),
+            draw.opens_at < draw.closes_at
+            and draw.closes_at > now
+            and draw.draw_at >= draw.closes_at + least,
+            mend=_(
+                "Let entries open before they close, close them in the future, and draw at least "
+                "%(seconds)d seconds after they close."
+            )
+            % {"seconds": draw.min_wait_s},
+        ),
+        Check(
+            "rules",
+            _("Rules are written"),
+            bool(draw.rules.strip()),
+            mend=_("Write the rules: they are hashed when the draw is published."),
+        ),
+    ]
+    checks += _pool_checks(draw, prizes, reserved=False)
+    return checks
+
+
+def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> list[Check]:
+    """What must hold before a draw is executed, in the order in which the admin reads it.
+
+    By hand it may be executed before its announced time, never before the least wait since the freeze is over.
+    """
+    prizes = list(draw.prizes.all())
+    is_active = draw.status in (Draw.Status.ACTIVE, Draw.Status.EXECUTING)
+    return [
+        Check(
+            "active",
+            _("Exists and is active"),
+            is_active,
+            detail=draw.get_status_display(),
+            mend=_("Publish the draw first.") if draw.status == Draw.Status.DRAFT else _("This draw is over."),
+        ),
+        Check(
+            "cutoff",
+            _("Cutoff has passed"),
+            draw.closes_at <= now,
+            mend=_("Wait until entries close, or freeze the draw now."),
+        ),
+        Check(
+            "lock",
+            _("Fairness lock is on"),
+            draw.manifest is not None,
+            detail=draw.manifest_sha256,
+            mend=_("The freeze job runs every few seconds after the cutoff; “Freeze now” does it by hand."),
+        ),
+        _prizes_configured(prizes),
+        *_pool_checks(draw, prizes, reserved=draw.published_at is not None),
+        Check(
+            "once",
+            _("Not executed already"),
+            draw.executed_at is None,
+            mend=_("A draw is never drawn twice."),
+        ),
+        _randomness_available(draw),
+        _time_has_come(draw, now=now, by_hand=by_hand),
+    ]
+
+
+def _prizes_configured(prizes: list[Prize]) -> Check:
+    return Check(
+        "prizes",
+        _("Prizes are configured"),
+        bool(prizes) and all(not prize.unit or prize.amount for prize in prizes),
+        detail=_("%(count)d in all") % {"count": sum(prize.quantity for prize in prizes)},
+        mend=_("Add at least one prize, with an amount if it is cash, credits or points."),
+    )
+
+
+def _pool_checks(draw: Draw, prizes: list[Prize], *, reserved: bool) -> list[Check]:
+    """One check a unit: the pool (its reserved part once published) covers the prizes."""
+    needed: dict[str, int] = {}
+    for prize in prizes:
+        if prize.unit:
+            needed[prize.unit] = needed.get(prize.unit, 0) + prize.amount * prize.quantity
+    balances = pool_balances(draw.pool)
+    checks = []
+    for unit, amount in sorted(needed.items()):
+        balance = balances.get(unit)
+        there = (balance.reserved if reserved else balance.free) if balance else 0
+        checks.append(
+            Check(
+                f"pool:{unit}",
+                _("Pool balance covers the total (%(unit)s)") % {"unit": unit},
+                there >= amount,
+                detail=_("%(there)s of %(needed)s")
+                % {"there": format_amount(there, unit), "needed": format_amount(amount, unit)},
+                mend=_("Fund the pool with %(short)s more.")
+                % {"short": format_amount(max(amount - there, 0), unit)},
+            )
+        )
+    return checks
+
+
+def _randomness_available(draw: Draw) -> Check:
+    label = _("Randomness is available")
+    if not draw.commitment:
+        return Check("randomness", label, False, mend=_("It is committed to when the draw is published."))
+    try:
+        secret = open_secret(draw.secret_encrypted)
+    except VaultError as error:
+        return Check("randomness", label, False, mend=str(error))
+    holds = vwd1.commitment(draw_id=draw.public_id, secret_hex=secret.hex()) == draw.commitment
+    return Check(
+        "randomness",
+        label,
+        holds,
+        detail=_("the secret fits the published commitment") if holds else "",
+        mend=_("The stored secret is not the one that was committed to: this draw can't be drawn; cancel it."),
+    )
+
+
+def _time_has_come(draw: Draw, *, now: dt.datetime, by_hand: bool) -> Check:
+    earliest = draw.draw_at
+    if by_hand and draw.frozen_at is not None:
+        earliest = min(earliest, draw.frozen_at + dt.timedelta(seconds=draw.min_wait_s))
+    return Check(
+        "time",
+        _("Its time has come"),
+        earliest <= now,
+        detail=vwd1.format_time(earliest),
+        mend=_("Wait: the time between freeze and draw is what lets anyone check the promise beforehand."),
+    )

@@ -1,0 +1,318 @@
+"""Executing a draw: once, at its time, whatever dies in between.
+
+Everything that decides is computed from what the freeze fixed (manifest, entries file, revealed values), before
+any lock is taken. Then one transaction under FOR UPDATE SKIP LOCKED writes all of it: winners, awards, payouts,
+report, messages, state. A worker killed anywhere leaves either nothing of it or all of it, and the next run
+computes the same winners, because the draw is a pure function.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import User
+from audit.services import newest_seal, record
+from draws import proof, vwd1
+from draws.models import Draw, DrawReport, Entry, Prize, Winner
+from draws.selection import Rank, draw_ranks
+from draws.services.awarding import Win, award_prizes
+from draws.services.checks import execution_checks
+from draws.services.errors import DrawError
+from draws.services.proving import index_of_entries, pids_at
+from draws.services.publishing import release_reserved
+from draws.services.telling import tell_failure, tell_results
+from draws.slots import Assignment, assign_slots, expand_prizes, ranks_due
+from draws.vault import open_secret
+from payments import pools
+
+log = structlog.get_logger(__name__)
+
+_BACKOFF_S = (10, 30, 60, 120, 300, 600)
+
+
+class ExecutionError(DrawError):
+    """The draw can't be executed now. Nothing was changed; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class ExecutionSummary:
+    """What one run of the job, or one execution, did. Amounts are minor units by unit."""
+
+    draws_processed: int = 0
+    winners_selected: int = 0
+    total_awarded: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The draw, computed: nothing in here depends on when or where."""
+
+    report: dict[str, Any]
+    ranks: list[Rank]
+    assignments: list[Assignment]
+    pid_of_rank: Mapping[int, str]
+
+
+def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
+    """Execute every draw whose time has come, late ones too; one that fails doesn't stop the others."""
+    processed = winners = failed = 0
+    awarded: dict[str, int] = {}
+    for draw_id in Draw.objects.due_to_execute(now).order_by("draw_at").values_list("pk", flat=True):
+        try:
+            report = execute_draw(draw_id=draw_id, now=now)
+        except Exception:
+            failed += 1  # recorded, logged and told by execute_draw
+            continue
+        if report is not None:
+            processed += 1
+            winners += report.winners_count
+            for unit, amount in report.awarded.items():
+                awarded[unit] = awarded.get(unit, 0) + amount
+    return ExecutionSummary(processed, winners, awarded, failed)
+
+
+def execute_draw(
+    *, draw_id: int, now: dt.datetime, by: User | None = None, reason: str = ""
+) -> DrawReport | None:
+    """Execute one frozen draw; returns its report, or None when another process is at it or it is done.
+
+    `by` is the admin who asked, with a `reason`. Raises `ExecutionError` when a safety check does not hold, or
+    whatever else went wrong, after the failure was written down and the admins were told.
+    """
+    draw = Draw.objects.get(pk=draw_id)
+    if draw.executed_at is not None:
+        return None
+    if by is not None:
+        if not reason.strip():
+            raise ExecutionError("Say why the draw is executed by hand.")
+        # A refusal by hand is an answer to the one who asked; only the job's failures go on record.
+        _require(execution_checks(draw, now=now, by_hand=True))
+    try:
+        _require(execution_checks(draw, now=now, by_hand=by is not None))
+        outcome = compute_outcome(draw)
+        if not _mark_executing(draw_id):
+            return None
+        return _write(draw_id=draw_id, outcome=outcome, by=by, reason=reason.strip(), now=now)
+    except Exception as error:
+        if not _fail(draw_id=draw_id, error=error, by=by, now=now):
+            return None  # another process finished it meanwhile, which is what failed us
+        log.exception("execution_failed", draw=str(draw.public_id))
+        raise
+
+
+def _require(checks: list[Any]) -> None:
+    if missing := [check for check in checks if not check.ok]:
+        raise ExecutionError(" ".join(f"{check.label}: {check.mend}" for check in missing))
+
+
+def compute_outcome(draw: Draw) -> _Outcome:
+    """The result of a frozen draw, from its manifest, its entries file and its secret. Changes nothing.
+
+    Raises `ExecutionError` when the entries don't have the hash that was promised.
+    """
+    manifest = draw.manifest
+    assert manifest is not None
+    index = index_of_entries(draw)
+    promised = manifest["entries"]
+    if (index.sha256, len(index.firsts), index.tickets) != (
+        promised["sha256"],
+        promised["count"],
+        promised["tickets"],
+    ):
+        raise ExecutionError(
+            "The entries are not those that were frozen: their hash is "
+            f"{index.sha256}, promised was {promised['sha256']}. Nothing is drawn from them."
+        )
+    revealed = [proof.reveal_commit(secret_hex=open_secret(draw.secret_encrypted).hex())]
+    seed = proof.seed_of(manifest=manifest, revealed=revealed)
+    slots = expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"])
+    due = ranks_due(slots=len(slots), alternates=manifest["alternates"], entries=promised["count"])
+    ranks = list(islice(draw_ranks(seed=seed, firsts=index.firsts, total=index.tickets), due))
+    pids = pids_at(draw, [rank.index for rank in ranks])
+    assignments = assign_slots(prizes=slots, ranks=len(ranks), skipped=())
+    seal = newest_seal()
+    report = proof.build_report(
+        manifest=manifest,
+        revealed=revealed,
+        ranks=ranks,
+        pids=pids,
+        assignments=assignments,
+        audit_seal={"digest": seal.digest, "last_id": seal.last_id, "sealed_at": vwd1.format_time(seal.sealed_at)}
+        if seal
+        else None,
+    )
+    return _Outcome(report, ranks, assignments, {rank.rank: pids[rank.index] for rank in ranks})
+
+
+def _mark_executing(draw_id: int) -> bool:
+    """Show the world that the draw is under way. A killed run leaves the mark; the next run goes on from it."""
+    return bool(
+        Draw.objects.filter(
+            pk=draw_id, status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), executed_at=None
+        ).update(status=Draw.Status.EXECUTING, attempts=F("attempts") + 1)
+    )
+
+
+def _write(
+    *, draw_id: int, outcome: _Outcome, by: User | None, reason: str, now: dt.datetime
+) -> DrawReport | None:
+    """Everything the execution changes, in one transaction."""
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update(skip_locked=True)
+            .filter(pk=draw_id, status=Draw.Status.EXECUTING, executed_at=None)
+            .first()
+        )
+        if draw is None:
+            return None
+        _require(execution_checks(draw, now=now, by_hand=by is not None))
+        wins = _wins(draw, outcome)
+        awards = award_prizes(draw=draw, wins=wins, now=now)
+        Winner.objects.bulk_create(
+            Winner(
+                draw=draw,
+                slot=win.slot,
+                rank=win.rank,
+                ticket=win.ticket,
+                entry=win.entry,
+                prize=win.prize,
+                award=award,
+                state=Winner.State.PAID if award.state == award.State.PAID else Winner.State.DRAWN,
+                created_at=now,
+            )
+            for win, award in zip(wins, awards, strict=True)
+        )
+        report = _write_report(
+            draw=draw, outcome=outcome, wins=wins, leftover=_release_leftover(draw, now=now), by=by, reason=reason, now=now
+        )
+        draw.status = Draw.Status.COMPLETED
+        draw.executed_at = now
+        draw.execution_error = ""
+        draw.next_attempt_at = None
+        draw.save(update_fields=["status", "executed_at", "execution_error", "next_attempt_at"])
+        tell_results(draw=draw, report=report, now=now)
+    return report
+
+
+def _wins(draw: Draw, outcome: _Outcome) -> list[Win]:
+    """Who won what, with the entries of exactly those ranks."""
+    prizes: dict[str, Prize] = {str(prize.code): prize for prize in draw.prizes.all()}
+    for prize in prizes.values():
+        prize.draw = draw  # the currency of a cash prize is the draw's
+    taken = [item for item in outcome.assignments if item.rank is not None]
+    pids = [bytes.fromhex(outcome.pid_of_rank[item.rank]) for item in taken if item.rank is not None]
+    entries = {
+        bytes(entry.pid): entry
+        for entry in Entry.objects.filter(draw=draw, pid__in=pids).select_related("member")
+    }
+    return [
+        Win(
+            slot=item.slot,
+            rank=item.rank,
+            ticket=outcome.ranks[item.rank].ticket,
+            entry=entries[bytes.fromhex(outcome.pid_of_rank[item.rank])],
+            prize=prizes[item.prize],
+        )
+        for item in taken
+        if item.rank is not None
+    ]
+
+
+def _release_leftover(draw: Draw, *, now: dt.datetime) -> dict[str, int]:
+    """Free what no slot needed, and send it back to the funder if the draw says so."""
+    leftover = {}
+    for unit, balance in sorted(pools.pool_balances(draw.pool).items()):
+        release_reserved(draw=draw, unit=unit, amount=balance.reserved, why="leftover", now=now)
+        total = balance.free + balance.reserved
+        leftover[unit] = total
+        if total and draw.leftover_policy == Draw.Leftover.RETURNS:
+            pools.return_leftover(
+                pool=draw.pool,
+                unit=unit,
+                by=None,
+                reason="not won",
+                idem_key=f"draw:{draw.public_id}:leftover-returned:{unit}",
+                now=now,
+            )
+    return leftover
+
+
+def _write_report(
+    *,
+    draw: Draw,
+    outcome: _Outcome,
+    wins: list[Win],
+    leftover: dict[str, int],
+    by: User | None,
+    reason: str,
+    now: dt.datetime,
+) -> DrawReport:
+    awarded: dict[str, int] = {}
+    for win in wins:
+        if win.prize.unit:
+            awarded[win.prize.unit] = awarded.get(win.prize.unit, 0) + win.prize.amount
+    digest = proof.report_sha256(outcome.report)
+    audit_record = record(
+        actor=by,
+        action="draw.executed",
+        target=draw,
+        data={
+            "report_sha256": digest,
+            "manifest_sha256": draw.manifest_sha256,
+            "winners": [outcome.pid_of_rank[win.rank] for win in wins],
+            "awarded": awarded,
+            "leftover": leftover,
+            "late_s": max(0, int((now - draw.draw_at).total_seconds())),
+            "reason": reason,
+        },
+        now=now,
+    )
+    entries = outcome.report["manifest"]["entries"]
+    return DrawReport.objects.create(
+        draw=draw,
+        proof=outcome.report,
+        report_sha256=digest,
+        entries_count=entries["count"],
+        tickets=entries["tickets"],
+        winners_count=len(wins),
+        awarded=awarded,
+        leftover=leftover,
+        audit_record=audit_record,
+        created_at=now,
+    )
+
+
+def _fail(*, draw_id: int, error: Exception, by: User | None, now: dt.datetime) -> bool:
+    """Write a failure down and step back; False when another process has finished the draw meanwhile."""
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update()
+            .filter(pk=draw_id, status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), executed_at=None)
+            .first()
+        )
+        if draw is None:
+            return False
+        first_time = draw.execution_error != str(error)
+        wait = _BACKOFF_S[min(draw.attempts, len(_BACKOFF_S) - 1)]
+        draw.status = Draw.Status.ACTIVE
+        draw.execution_error = str(error) or type(error).__name__
+        draw.next_attempt_at = now + dt.timedelta(seconds=wait * (0.5 + random.random() / 2))  # noqa: S311
+        draw.save(update_fields=["status", "execution_error", "next_attempt_at"])
+        record(
+            actor=by,
+            action="draw.execution_failed",
+            target=draw,
+            data={"error": draw.execution_error[:2000], "attempts": draw.attempts, "at": vwd1.format_time(now)},
+            now=now,
+        )
+        if first_time:  # the same failure again every minute would bury everything else
+            tell_failure(draw=draw, now=now)
+    return True

@@ -1,0 +1,225 @@
+"""Freezing a draw: the fairness lock, the entries file, the manifest. From here on nothing about it changes.
+
+Three steps, each of which may be the last before a crash: (1) `frozen_at` is set, and triggers make the
+entries immutable; (2) outside any transaction the entries file is written to the storage and hashed; it is a
+pure function of immutable rows, so doing it twice gives the same bytes; (3) one transaction stores the
+manifest, once. The next run goes on where the last one stopped.
+"""
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import structlog
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+
+from accounts.models import User
+from audit.services import record
+from draws import vwd1
+from draws.entries_file import EntriesDigest, EntriesSummary
+from draws.models import Draw
+from draws.services.errors import DrawError
+from draws.services.publishing import return_everything
+from notifications.services import notify
+
+log = structlog.get_logger(__name__)
+
+_ENTRIES_ROWS = """
+    COPY (
+        SELECT encode(pid, 'hex'),
+               sum(weight) OVER (ORDER BY pid ROWS UNBOUNDED PRECEDING) - weight,
+               weight
+        FROM draws_entry WHERE draw_id = {draw_id:d} ORDER BY pid
+    ) TO STDOUT (FORMAT CSV)
+"""
+
+
+class FreezeError(DrawError):
+    """The draw can't be frozen. The message says what to do."""
+
+
+def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
+    """Freeze every draw whose entries have closed; one that fails doesn't stop the others."""
+    frozen = []
+    for draw_id in Draw.objects.due_to_freeze(now).order_by("closes_at").values_list("pk", flat=True):
+        try:
+            if (draw := freeze_draw(draw_id=draw_id, now=now)) is not None:
+                frozen.append(draw)
+        except Exception:
+            log.exception("freeze_failed", draw=draw_id)
+    return frozen
+
+
+def freeze_draw(
+    *, draw_id: int, now: dt.datetime, by: User | None = None, reason: str = ""
+) -> Draw | None:
+    """Freeze one draw. With `by` it closes entries early, and needs a `reason`.
+
+    Returns the frozen (or void: nobody entered) draw, or None when somebody else is freezing it, or it is
+    frozen already. Raises `FreezeError`.
+    """
+    if not _lock_entries(draw_id=draw_id, now=now, by=by, reason=reason):
+        return None
+    draw = Draw.objects.get(pk=draw_id)
+    if not draw.entries.exists():
+        return _void(draw_id=draw_id, now=now)
+    with written_entries_file(draw) as (file, summary):
+        store_entries_file(file, draw)
+    return _publish_manifest(draw_id=draw_id, summary=summary, now=now)
+
+
+def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: str) -> bool:
+    """Step 1: set `frozen_at`. False when another process holds the row or there is nothing to do."""
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update(skip_locked=True)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .first()
+        )
+        if draw is None:
+            return False
+        if draw.frozen_at is not None:
+            return True  # a freeze that was killed after this step
+        frozen_at = now.replace(microsecond=0)
+        if draw.closes_at > now:
+            if by is None:
+                return False
+            if not reason.strip():
+                raise FreezeError("Say why entries close early: it is published with the draw.")
+            if draw.opens_at >= frozen_at:
+                raise FreezeError("Entries have not opened yet: cancel the draw, or wait until they do.")
+            draw.closes_at = frozen_at
+        draw.frozen_at = frozen_at
+        # A late freeze moves the draw, so that the least wait between promise and result holds.
+        draw.draw_at = max(draw.draw_at, frozen_at + dt.timedelta(seconds=draw.min_wait_s))
+        draw.save(update_fields=["frozen_at", "closes_at", "draw_at"])
+        record(
+            actor=by,
+            action="draw.entries_locked",
+            target=draw,
+            data={
+                "frozen_at": vwd1.format_time(frozen_at),
+                "closes_at": vwd1.format_time(draw.closes_at),
+                "draw_at": vwd1.format_time(draw.draw_at),
+                "reason": reason.strip(),
+            },
+            now=now,
+        )
+    return True
+
+
+def _void(*, draw_id: int, now: dt.datetime) -> Draw | None:
+    """Nobody entered: the draw is void, never drawn, and everything goes back."""
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update(skip_locked=True)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .first()
+        )
+        if draw is None:
+            return None
+        draw.status = Draw.Status.VOID
+        draw.entries_count = 0
+        draw.save(update_fields=["status", "entries_count"])
+        returned = return_everything(draw=draw, by=None, reason="nobody entered", now=now)
+        record(actor=None, action="draw.voided", target=draw, data={"returned": returned}, now=now)
+        notify(
+            kind="draws.draw_void",
+            about=draw.about,
+            context={"draw": draw.title, "slug": draw.slug},
+            not_before=now,
+            idem_key=f"draw:{draw.public_id}:void",
+            now=now,
+        )
+    return draw
+
+
+def _publish_manifest(*, draw_id: int, summary: EntriesSummary, now: dt.datetime) -> Draw | None:
+    """Step 3: one manifest, ever."""
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update(skip_locked=True)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .first()
+        )
+        if draw is None:
+            return None
+        manifest = manifest_of(draw, summary)
+        draw.manifest = manifest
+        draw.manifest_sha256 = vwd1.manifest_sha256(manifest)
+        draw.entries_count = summary.count
+        draw.save(update_fields=["manifest", "manifest_sha256", "entries_count"])
+        record(
+            actor=None,
+            action="draw.frozen",
+            target=draw,
+            data={"manifest": manifest, "manifest_sha256": draw.manifest_sha256},
+            now=now,
+        )
+        notify(
+            kind="draws.entries_frozen",
+            about=draw.about,
+            context={
+                "draw": draw.title,
+                "slug": draw.slug,
+                "draw_at": draw.draw_at,
+                "manifest_sha256": draw.manifest_sha256,
+                "entries": summary.count,
+            },
+            not_before=now,
+            idem_key=f"draw:{draw.public_id}:frozen",
+            now=now,
+        )
+    return draw
+
+
+def manifest_of(draw: Draw, summary: EntriesSummary) -> dict[str, Any]:
+    """The manifest of a draw whose entries are locked."""
+    assert draw.frozen_at is not None
+    prizes = [(str(prize.code), prize.quantity) for prize in draw.prizes.all()]
+    return vwd1.build_manifest(
+        draw_id=draw.public_id,
+        scope=draw.scope or draw.public_id,
+        title=draw.title,
+        rules_sha256=draw.rules_sha256,
+        opens_at=draw.opens_at,
+        closes_at=draw.closes_at,
+        frozen_at=draw.frozen_at,
+        draw_at=draw.draw_at,
+        entries=summary,
+        prizes=prizes,
+        alternates=draw.alternates or 0,
+        excludes=[],
+        min_wait_s=draw.min_wait_s,
+        randomness=draw.sources,
+    )
+
+
+def entries_file_name(draw: Draw) -> str:
+    """Where a draw's entries file lies in the storage."""
+    return f"draws/{draw.public_id}/entries.csv"
+
+
+@contextmanager
+def written_entries_file(draw: Draw) -> Iterator[tuple[IO[bytes], EntriesSummary]]:
+    """The entries file of locked entries, made from the database into a temporary file, with its digests."""
+    digest = EntriesDigest()
+    with tempfile.TemporaryFile() as file:
+        with connection.cursor() as cursor, cursor.copy(_ENTRIES_ROWS.format(draw_id=draw.pk)) as copy:
+            for block in copy:
+                digest.update(bytes(block))
+                file.write(block)
+        file.seek(0)
+        yield file, digest.summary()
+
+
+def store_entries_file(file: IO[bytes], draw: Draw) -> None:
+    """Put the file in place. An older copy is the same bytes, or the torn one of a killed freeze."""
+    name = entries_file_name(draw)
+    if default_storage.exists(name):
+        default_storage.delete(name)
+    default_storage.save(name, File(file))

@@ -1,0 +1,171 @@
+"""Before a draw: funding its pool, publishing it, calling it off."""
+
+import datetime as dt
+import secrets
+from collections import defaultdict
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record
+from draws import vwd1
+from draws.models import Draw
+from draws.services.checks import publishing_checks
+from draws.services.errors import DrawError
+from draws.vault import seal_secret
+from notifications.services import notify
+from payments import pools
+
+_LEAST_ALTERNATES = 3
+
+
+class PublishError(DrawError):
+    """The draw can't be published, funded or cancelled as it stands. The message says what to do."""
+
+
+def fund_draw(
+    *, draw: Draw, unit: str, amount: int, by: User, reason: str, idem_key: str, now: dt.datetime
+) -> None:
+    """Move `amount` minor units from outside into the draw's pool. Repeats of `idem_key` do it once."""
+    if draw.is_finished:
+        raise PublishError(_("This draw is over: there is nothing left to fund."))
+    pools.fund_pool(
+        pool=draw.pool, unit=unit, amount=amount, by=by, reason=reason, idem_key=idem_key, now=now
+    )
+
+
+def prize_totals(draw: Draw) -> dict[str, int]:
+    """What the prizes cost in the ledger: unit to minor units. Vouchers and things cost nothing there."""
+    totals: dict[str, int] = defaultdict(int)
+    for prize in draw.prizes.all():
+        if prize.unit:
+            totals[prize.unit] += prize.amount * prize.quantity
+    return dict(totals)
+
+
+def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
+    """Open a draft to the world: reserve its prizes, fix its rules, commit to a secret (`draft → active`).
+
+    Raises `PublishError` with everything that is missing; publishing again does nothing.
+    """
+    with transaction.atomic():
+        draw = Draw.objects.select_for_update().get(pk=draw.pk)
+        if draw.status == Draw.Status.ACTIVE:
+            return draw
+        if draw.status != Draw.Status.DRAFT:
+            raise PublishError(_("Only a draft can be published."))
+        _settle_details(draw)
+        if missing := [check for check in publishing_checks(draw, now=now) if not check.ok]:
+            raise PublishError(" ".join(f"{check.label}: {check.mend}" for check in missing))
+        secret = secrets.token_bytes(32)
+        draw.scope = draw.scope or draw.public_id
+        draw.sources = [vwd1.commit_source(draw_id=draw.public_id, secret_hex=secret.hex())]
+        draw.secret_encrypted = seal_secret(secret)
+        draw.published_at = now
+        draw.status = Draw.Status.ACTIVE
+        draw.save()
+        totals = prize_totals(draw)
+        for unit, amount in sorted(totals.items()):
+            pools.reserve_prizes(
+                pool=draw.pool,
+                unit=unit,
+                amount=amount,
+                idem_key=f"draw:{draw.public_id}:reserve:{unit}",
+                by=by,
+                now=now,
+            )
+        record(
+            actor=by,
+            action="draw.published",
+            target=draw,
+            data={
+                "rules_sha256": draw.rules_sha256,
+                "commitment": draw.commitment,
+                "reserved": totals,
+                "closes_at": vwd1.format_time(draw.closes_at),
+                "draw_at": vwd1.format_time(draw.draw_at),
+            },
+            now=now,
+        )
+    return draw
+
+
+def _settle_details(draw: Draw) -> None:
+    """Fill in what a draft may leave open: whole seconds, prize ids, extra ranks."""
+    for name in ("opens_at", "closes_at", "draw_at"):
+        setattr(draw, name, getattr(draw, name).replace(microsecond=0))
+    prizes = list(draw.prizes.all())
+    for number, prize in enumerate(prizes, start=1):
+        prize.code = f"p{number}"
+        prize.save(update_fields=["code"])
+    if draw.alternates is None:
+        draw.alternates = max(sum(prize.quantity for prize in prizes), _LEAST_ALTERNATES)
+
+
+def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
+    """Call a draw off, before or after its freeze; what was reserved goes back, entrants are told.
+
+    Raises `PublishError` without a reason, or when the draw is being drawn or is over.
+    """
+    if not reason.strip():
+        raise PublishError(_("Say why the draw is cancelled: its entrants are told."))
+    with transaction.atomic():
+        draw = Draw.objects.select_for_update().get(pk=draw.pk)
+        if draw.status == Draw.Status.CANCELLED:
+            return draw
+        if draw.status not in (Draw.Status.DRAFT, Draw.Status.ACTIVE):
+            raise PublishError(_("A draw that is being drawn or is over can't be cancelled."))
+        was_published = draw.published_at is not None
+        draw.status = Draw.Status.CANCELLED
+        draw.save(update_fields=["status"])
+        returned = return_everything(draw=draw, by=by, reason=reason.strip(), now=now)
+        record(
+            actor=by,
+            action="draw.cancelled",
+            target=draw,
+            data={"reason": reason.strip(), "returned": returned},
+            now=now,
+        )
+        if was_published:
+            notify(
+                kind="draws.draw_cancelled",
+                about=draw.about,
+                context={"draw": draw.title, "slug": draw.slug, "reason": reason.strip()},
+                not_before=now,
+                idem_key=f"draw:{draw.public_id}:cancelled",
+                now=now,
+            )
+    return draw
+
+
+def return_everything(*, draw: Draw, by: User | None, reason: str, now: dt.datetime) -> dict[str, int]:
+    """Release what was reserved and send the whole pool back to where it came from; returns unit to amount."""
+    returned = {}
+    for unit, balance in sorted(pools.pool_balances(draw.pool).items()):
+        release_reserved(draw=draw, unit=unit, amount=balance.reserved, why="release", now=now)
+        if total := balance.free + balance.reserved:
+            pools.return_leftover(
+                pool=draw.pool,
+                unit=unit,
+                by=by,
+                reason=reason,
+                idem_key=f"draw:{draw.public_id}:return:{unit}",
+                now=now,
+            )
+            returned[unit] = total
+    return returned
+
+
+def release_reserved(*, draw: Draw, unit: str, amount: int, why: str, now: dt.datetime) -> None:
+    """Move what is reserved and not needed back to the free part of the pool."""
+    if amount:
+        pools.release_prizes(
+            pool=draw.pool,
+            unit=unit,
+            amount=amount,
+            idem_key=f"draw:{draw.public_id}:{why}:{unit}",
+            by=None,
+            now=now,
+        )
+

@@ -1,0 +1,68 @@
+"""What a draw tells people. One message row each; the outbox finds out who is meant."""
+
+import datetime as dt
+
+from draws.models import Draw, DrawReport
+from notifications.services import notify
+from payments.money import format_amount
+
+_TEASER_LIFE = dt.timedelta(days=3)
+
+
+def amounts_text(amounts: dict[str, int]) -> str:
+    """`KES 1,250.00, 30 credits`, or an em dash for nothing."""
+    return ", ".join(format_amount(amount, unit) for unit, amount in sorted(amounts.items()) if amount) or "—"
+
+
+def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
+    """Queue the notices of a draw that has just been made, in the transaction that makes it."""
+    about = {"draw": draw.title, "slug": draw.slug}
+    claim_until = now + dt.timedelta(days=draw.claim_days)
+    contexts = {
+        "winner_announcement": {**about, "claim_until": claim_until},
+        "non_winner": {**about, "winners": report.winners_count},
+        "admin_summary": {
+            **about,
+            "winners": report.winners_count,
+            "entries": report.entries_count,
+            "awarded": amounts_text(report.awarded),
+            "leftover": amounts_text(report.leftover),
+        },
+    }
+    for name, context in contexts.items():
+        notify(
+            kind=f"draws.{name}",
+            about=draw.about,
+            context=context,
+            not_before=now,
+            idem_key=f"draw:{draw.public_id}:{name}",
+            now=now,
+        )
+    if (following := Draw.objects.open(now).order_by("closes_at").first()) is not None:
+        notify(
+            kind="draws.next_draw_teaser",
+            about=following.about,
+            context={"draw": following.title, "slug": following.slug, "closes_at": following.closes_at},
+            not_before=now,
+            expires_at=min(now + _TEASER_LIFE, following.closes_at),
+            idem_key=f"draw:{draw.public_id}:teaser",
+            now=now,
+        )
+
+
+def tell_failure(*, draw: Draw, now: dt.datetime) -> None:
+    """Tell the admins that an execution failed, and what the site will do about it."""
+    notify(
+        kind="draws.execution_failed",
+        about=draw.about,
+        context={
+            "draw": draw.title,
+            "slug": draw.slug,
+            "error": draw.execution_error[:1000],
+            "attempts": draw.attempts,
+            "next_attempt_at": draw.next_attempt_at or now,
+        },
+        not_before=now,
+        idem_key=f"draw:{draw.public_id}:failed:{draw.attempts}:{now.timestamp():.0f}",
+        now=now,
+    )

@@ -1,0 +1,18 @@
+"""The draws' jobs. Each finds its work in PostgreSQL; a lost or repeated task message changes nothing."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from draws import services
+
+
+@shared_task(name="draws.tasks.freeze_due")
+def freeze_due() -> None:
+    """Freeze every draw whose entries have closed."""
+    services.freeze_due_draws(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.execute_due")
+def execute_due() -> None:
+    """Execute every draw whose time has come."""
+    services.execute_due_draws(now=timezone.now())

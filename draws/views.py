@@ -1,0 +1,239 @@
+"""Public pages of the draws, and a member's prizes."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.models import User
+from draws import services
+from draws.models import Award, Draw, Entry, Winner
+from draws.services.awarding import claimable_awards
+from draws.services.entering import why_closed
+from draws.services.publishing import prize_totals
+from draws.verifier import verify_draw
+
+_PAGE = 12
+_WINNERS_PAGE = 50
+
+
+def _public_draw(slug: str) -> Draw:
+    return get_object_or_404(Draw.objects.public(), slug=slug)
+
+
+def _with_prizes(draws: list[Draw]) -> list[Draw]:
+    """Give each draw what its card shows, in one query for all."""
+    for draw in draws:
+        draw.totals = sorted(prize_totals(draw).items())  # type: ignore[attr-defined]
+    return draws
+
+
+@require_safe
+def draw_list(request: HttpRequest) -> HttpResponse:
+    """What is open, what comes, what was."""
+    now = timezone.now()
+    public = Draw.objects.public().prefetch_related("prizes")
+    past = Paginator(public.past().order_by("-draw_at"), _PAGE).get_page(request.GET.get("page"))
+    past.object_list = _with_prizes(list(past.object_list))
+    return render(
+        request,
+        "draws/list.html",
+        {
+            "open_draws": _with_prizes(list(public.open(now).order_by("closes_at")[:_PAGE])),
+            "waiting_draws": _with_prizes(list(public.awaiting_draw(now).order_by("draw_at")[:_PAGE])),
+            "upcoming_draws": _with_prizes(list(public.upcoming(now).order_by("opens_at")[:_PAGE])),
+            "past_draws": past,
+            "now": now,
+        },
+    )
+
+
+@require_safe
+def fairness(request: HttpRequest) -> HttpResponse:
+    """How a draw is made and how anyone can check one."""
+    return render(request, "draws/fairness.html")
+
+
+@require_safe
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """A draw's own page: prizes, times, where it stands, my entry."""
+    return render(request, "draws/detail.html", _detail_context(request, _public_draw(slug)))
+
+
+def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
+    now = timezone.now()
+    phase = draw.phase(now)
+    entry = None
+    if isinstance(request.user, User):
+        entry = Entry.objects.filter(draw=draw, member=request.user).first()
+    return {
+        "draw": draw,
+        "phase": phase,
+        "prizes": draw.prizes.all(),
+        "prize_total": sorted(prize_totals(draw).items()),
+        "entry": entry,
+        "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),
+        "can_enter": phase == "open" and draw.audience == Draw.Audience.MEMBERS and entry is None,
+        "why_not": _("This draw is for invited people only.")
+        if phase == "open" and draw.audience == Draw.Audience.LIST
+        else ("" if phase == "open" else why_closed(draw, now)),
+        "next_time": _next_time(draw, phase),
+        "now": now,
+    }
+
+
+def _count_entries(draw: Draw) -> int:
+    return Entry.objects.filter(draw=draw).count()
+
+
+def _next_time(draw: Draw, phase: str) -> dt.datetime | None:
+    """What the countdown counts to."""
+    return {"upcoming": draw.opens_at, "open": draw.closes_at, "closed": draw.draw_at, "frozen": draw.draw_at}.get(
+        phase
+    )
+
+
+@login_required
+@require_POST
+def enter(request: HttpRequest, slug: str) -> HttpResponse:
+    """The button: one ticket for the member who presses it."""
+    draw = _public_draw(slug)
+    assert isinstance(request.user, User)
+    try:
+        services.enter_draw(draw=draw, member=request.user, now=timezone.now())
+    except services.EntryRefusedError as error:
+        messages.error(request, str(error))
+        return redirect(draw)
+    messages.success(request, _("You are in. Here is your receipt; it is in your inbox as well."))
+    return redirect("draws:receipt", slug=draw.slug)
+
+
+@login_required
+@require_safe
+def receipt(request: HttpRequest, slug: str) -> HttpResponse:
+    """My entry: the pid that will be published, and the salt that proves it is mine."""
+    draw = _public_draw(slug)
+    assert isinstance(request.user, User)
+    entry = get_object_or_404(Entry, draw=draw, member=request.user)
+    return render(request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())})
+
+
+@require_safe
+def results(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who won, and how to check it. Before the draw it is the draw's page."""
+    draw = _public_draw(slug)
+    if draw.status != Draw.Status.COMPLETED:
+        return redirect(draw)
+    standing = (
+        Winner.objects.filter(draw=draw, state__in=Winner.STANDING)
+        .select_related("entry__member", "prize__draw")
+        .order_by("slot")
+    )
+    page = Paginator(standing, _WINNERS_PAGE).get_page(request.GET.get("page"))
+    for winner in page.object_list:
+        winner.is_me = request.user.is_authenticated and winner.entry.member_id == request.user.pk  # type: ignore[attr-defined]
+    return render(
+        request,
+        "draws/results.html",
+        {
+            "draw": draw,
+            "winners": page,
+            "report": draw.report,
+            "awarded": sorted(draw.report.awarded.items()),
+            "verify_command": "python verify_draw.py proof.json entries.csv",
+        },
+    )
+
+
+@require_GET
+def proof_json(request: HttpRequest, slug: str) -> HttpResponse:
+    """The proof of an executed draw."""
+    draw = _public_draw(slug)
+    if draw.status != Draw.Status.COMPLETED:
+        raise Http404
+    return _json(services.proof_of(draw), f"{draw.slug}-proof.json")
+
+
+@require_GET
+def manifest_json(request: HttpRequest, slug: str) -> HttpResponse:
+    """The promise made at the freeze, byte for byte what M is the hash of."""
+    draw = _public_draw(slug)
+    if draw.manifest is None:
+        raise Http404
+    response = HttpResponse(services.canonical_manifest(draw), content_type="application/json")
+    response.headers["Content-Disposition"] = f'inline; filename="{draw.slug}-manifest.json"'
+    return response
+
+
+def _json(value: Any, file_name: str) -> HttpResponse:
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    response = HttpResponse(text, content_type="application/json")
+    response.headers["Content-Disposition"] = f'inline; filename="{file_name}"'
+    return response
+
+
+@require_GET
+def entries_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The entries file: public ids and tickets, nothing about people."""
+    draw = _public_draw(slug)
+    if draw.manifest is None:
+        raise Http404
+    return FileResponse(
+        services.entries_file(draw),
+        as_attachment=True,
+        filename=f"{draw.slug}-entries.csv",
+        content_type="text/csv; charset=us-ascii",
+    )
+
+
+@require_GET
+def verifier(request: HttpRequest) -> HttpResponseBase:
+    """The stand-alone verifier, as it lies in the source."""
+    return FileResponse(
+        Path(verify_draw.__file__).open("rb"),
+        as_attachment=True,
+        filename="verify_draw.py",
+        content_type="text/x-python; charset=utf-8",
+    )
+
+
+@login_required
+@require_safe
+def prizes(request: HttpRequest) -> HttpResponse:
+    """What I have won: waiting for me, and paid."""
+    assert isinstance(request.user, User)
+    mine = Award.objects.filter(member=request.user).exclude(state=Award.State.CLAIMABLE)
+    return render(
+        request,
+        "draws/prizes.html",
+        {
+            "claimable": claimable_awards(request.user),
+            "awards": Paginator(mine, _PAGE).get_page(request.GET.get("page")),
+        },
+    )
+
+
+@login_required
+@require_POST
+def claim(request: HttpRequest, award_id: str) -> HttpResponse:
+    """Take a prize that waited for this account."""
+    assert isinstance(request.user, User)
+    award = next((item for item in claimable_awards(request.user) if str(item.public_id) == str(award_id)), None)
+    if award is None:
+        award = get_object_or_404(Award, public_id=award_id, member=request.user)
+    try:
+        services.claim_award(award=award, member=request.user, now=timezone.now())
+    except services.ClaimError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("It is in your wallet."))
+    return redirect("draws:prizes")
