@@ -34,7 +34,7 @@ class Kind(models.TextChoices):
     CHAIN_BROKEN = "chain_broken", _("does not continue the seal before it")
     RECORDS_CHANGED = "records_changed", _("changed after it was sealed")
     RECORD_MISSING = "record_missing", _("missing, though sealed")
-    UNSEALED = "unsealed", _("in no seal")
+    UNSEALED = "unsealed", _("under no seal that holds")
     DIGEST_UNKNOWN = "digest_unknown", _("given out once, and not in the chain")
 
 
@@ -109,8 +109,11 @@ class _Walk:
         # Read after the seals, because what a seal covers was committed before it.
         records = _Records(self.last_id, max(seal.last_id for seal in seals))
         for seal in seals:
-            self._check_place(seal)
+            if seal.pk != self.number + 1:
+                self.report.add(Kind.SEAL_MISSING, f"seal {chain.text_of([[self.number + 1, seal.pk - 1]])}")
+                self.is_whole = False
             if seal.fits_digest():
+                self._check_place(seal)
                 overlaps = seal.first_id <= self.last_id
                 self._check_records(seal, _Records(seal.first_id - 1, seal.last_id) if overlaps else records)
                 self.last_id, self.is_whole = seal.last_id, True
@@ -135,17 +138,12 @@ class _Walk:
 
     def _check_place(self, seal: Seal) -> None:
         about = f"seal {seal.pk}"
-        if seal.pk != self.number + 1:
-            self.report.add(Kind.SEAL_MISSING, f"seal {chain.text_of([[self.number + 1, seal.pk - 1]])}")
-            self.is_whole = False
-        elif seal.previous != self.digest:
-            self.report.add(
-                Kind.CHAIN_BROKEN, about, f"it continues {seal.previous[:12]}…, not {self.digest[:12]}…"
-            )
+        if seal.pk == self.number + 1 and seal.previous != self.digest:
+            there, here = seal.previous[:12], self.digest[:12]
+            self.report.add(Kind.CHAIN_BROKEN, about, f"it continues {there}…, not {here}…")
         elif self.is_whole and seal.first_id != self.last_id + 1:
-            self.report.add(
-                Kind.CHAIN_BROKEN, about, f"it starts at record {seal.first_id}, not {self.last_id + 1}"
-            )
+            detail = f"it starts at record {seal.first_id}, not {self.last_id + 1}"
+            self.report.add(Kind.CHAIN_BROKEN, about, detail)
 
     def _check_records(self, seal: Seal, records: "_Records") -> None:
         present = dict(records.take(seal.first_id, seal.last_id))
