@@ -1,7 +1,10 @@
 """The `notifications` app."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
+
+from notifications.checks import check_templates
 
 
 class NotificationsConfig(AppConfig):
@@ -9,3 +12,6 @@ class NotificationsConfig(AppConfig):
 
     name = "notifications"
     verbose_name = _("Notifications")
+
+    def ready(self) -> None:
+        checks.register(check_templates, checks.Tags.templates)

@@ -1,15 +1,29 @@
 """The verbs of the outbox. Other apps call `notify`; the sweep, the admin and the command call the rest."""
 
+from notifications.recipients import Recipient
+from notifications.services.deliveries import cancel_deliveries, retry_deliveries
 from notifications.services.expansion import expand_due_messages
+from notifications.services.leases import expire_leases
 from notifications.services.messages import IdempotencyError, cancel_message, notify
+from notifications.services.processing import Processed, process_notifications
+from notifications.services.results import Tally
+from notifications.services.sending import send_due_deliveries
 from notifications.services.waking import wake
 from notifications.variables import ContextError
 
 __all__ = [
     "ContextError",
     "IdempotencyError",
+    "Processed",
+    "Recipient",
+    "Tally",
+    "cancel_deliveries",
     "cancel_message",
     "expand_due_messages",
+    "expire_leases",
     "notify",
+    "process_notifications",
+    "retry_deliveries",
+    "send_due_deliveries",
     "wake",
 ]

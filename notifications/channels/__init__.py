@@ -1,0 +1,1 @@
+"""Channels to the outside world: one file each, none knows the ORM."""

@@ -1,0 +1,61 @@
+"""System check: each registered kind has its templates, and they render with sample values of its variables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.template import Engine, TemplateDoesNotExist, TemplateSyntaxError, engines
+
+from notifications import kinds
+from notifications.rendering import render_html, render_words, sample_values
+
+_UNDECLARED = "\N{REPLACEMENT CHARACTER}undeclared:%s\N{REPLACEMENT CHARACTER}"
+
+
+def check_templates(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """E001: a template is missing; E002: it doesn't render; E003: it uses a variable the kind doesn't declare."""
+    engine = _strict_engine()
+    problems: list[checks.CheckMessage] = []
+    for kind in kinds.all_kinds():
+        try:
+            values = sample_values(kind)
+            words = render_words(engine, kind, values)
+            everything = words.subject + words.text + render_html(engine, kind, values, words)
+        except TemplateDoesNotExist as error:
+            problems.append(
+                checks.Error(f"{kind.name}: there is no template {error}", id="notifications.E001")
+            )
+            continue
+        except TemplateSyntaxError as error:
+            problems.append(checks.Error(f"{kind.name}: {error}", id="notifications.E002"))
+            continue
+        except Exception as error:  # a filter or tag of any app may raise anything
+            problems.append(
+                checks.Error(f"{kind.name}: {type(error).__name__}: {error}", id="notifications.E002")
+            )
+            continue
+        if not words.subject or not words.text.strip():
+            problems.append(checks.Error(f"{kind.name}: it renders to nothing", id="notifications.E002"))
+        for name in sorted(set(everything.split("\N{REPLACEMENT CHARACTER}")[1::2])):
+            problems.append(
+                checks.Error(
+                    f"{kind.name}: its templates use {name.removeprefix('undeclared:')!r}, which it doesn't declare",
+                    id="notifications.E003",
+                )
+            )
+    return problems
+
+
+def _strict_engine() -> Engine:
+    """The site's template engine, but marking every variable that is not there."""
+    usual: Engine = engines["django"].engine  # type: ignore[attr-defined]
+    return Engine(
+        dirs=usual.dirs,
+        app_dirs=usual.app_dirs,
+        string_if_invalid=_UNDECLARED,
+        libraries=usual.libraries,
+        builtins=usual.builtins,
+    )

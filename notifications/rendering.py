@@ -1,0 +1,123 @@
+"""The words of a delivery: its kind's templates, in its recipient's language and time zone.
+
+Rendered when sent and again whenever it is read, from values alone: nothing rendered is stored, and no
+template asks the database.
+"""
+
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.template import Context, Engine, Template, TemplateDoesNotExist, engines
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from notifications import variables
+from notifications.kinds import Kind
+
+if TYPE_CHECKING:  # the check of templates needs this module before models are loaded
+    from notifications.models import Delivery
+
+LAYOUT = "notifications/layout.html"
+PREHEADER_LENGTH = 110  # characters; mail clients show about that much beside the subject
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said: a subject of one line and a text; both plain, not HTML."""
+
+    subject: str
+    text: str
+
+
+def words_of(delivery: "Delivery", kind: Kind) -> Words:
+    """Subject and text of a delivery. Raises whatever a broken template or variable makes Django raise."""
+    with _manners_of(delivery):
+        return render_words(_engine(), kind, values_of(delivery, kind))
+
+
+def mail_of(delivery: "Delivery", kind: Kind) -> tuple[Words, str]:
+    """Subject, text and HTML of a delivery by e-mail. Raises as `words_of` does."""
+    with _manners_of(delivery):
+        values = values_of(delivery, kind)
+        words = render_words(_engine(), kind, values)
+        return words, render_html(_engine(), kind, values, words)
+
+
+def values_of(delivery: "Delivery", kind: Kind) -> dict[str, Any]:
+    """What the templates of `kind` see for this delivery."""
+    return {
+        **variables.decode(delivery.message.context, kind.variables),
+        **variables.decode(delivery.params, kind.params),
+        **{name: link(delivery) for name, link in kind.links.items()},
+        **standard_values(name=delivery.name, has_inbox=delivery.member_id is not None),
+    }
+
+
+def sample_values(kind: Kind) -> dict[str, Any]:
+    """Made-up values for previews and for the check of templates."""
+    return {
+        **variables.sample(kind.variables),
+        **variables.sample(kind.params),
+        **{name: f"{settings.SITE_URL}/sample/{name}/" for name in kind.links},
+        **standard_values(name="Asha Kamau", has_inbox=True),
+    }
+
+
+def standard_values(*, name: str, has_inbox: bool) -> dict[str, Any]:
+    """What every template knows: `kinds.STANDARD_VARIABLES`."""
+    return {
+        "name": name,
+        "site_name": settings.SITE_NAME,
+        "site_url": settings.SITE_URL,
+        "inbox_url": settings.SITE_URL + reverse("notifications:inbox") if has_inbox else "",
+    }
+
+
+def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> Words:
+    """Subject and text of `kind` with these values; nothing is escaped, because neither is HTML."""
+    subject = _render(engine.get_template(kind.subject_template), values, escape=False)
+    text = _render(engine.get_template(kind.text_template), values, escape=False)
+    return Words(" ".join(subject.split()), text.strip() + "\n")
+
+
+def render_html(engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words) -> str:
+    """HTML of an e-mail: the kind's own template if it has one, otherwise its text in the layout."""
+    try:
+        template = engine.get_template(kind.html_template)
+    except TemplateDoesNotExist:
+        template = engine.get_template(LAYOUT)
+    preheader = " ".join(words.text.split())[:PREHEADER_LENGTH]
+    return _render(
+        template,
+        {**values, "subject": words.subject, "text": words.text, "preheader": preheader},
+        escape=True,
+    )
+
+
+def _render(template: Template, values: Mapping[str, Any], *, escape: bool) -> str:
+    return template.render(Context(dict(values), autoescape=escape))
+
+
+def _engine() -> Engine:
+    engine: Engine = engines["django"].engine  # type: ignore[attr-defined]
+    return engine
+
+
+@contextmanager
+def _manners_of(delivery: "Delivery") -> Iterator[None]:
+    language = delivery.language or settings.LANGUAGE_CODE
+    with translation.override(language), timezone.override(_zone(delivery.time_zone)):
+        yield
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")

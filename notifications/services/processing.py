@@ -1,0 +1,38 @@
+"""One round of the outbox: what the sweep, the admin's button and `process_notifications` do."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from notifications.services.expansion import expand_due_messages
+from notifications.services.leases import expire_leases
+from notifications.services.results import Tally
+from notifications.services.sending import LIMIT, send_due_deliveries
+
+CHUNKS_A_ROUND = 50  # pages of recipients before deliveries get their turn
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What one round did: recipients found, deliveries dealt with, and those of them that did not go out."""
+
+    expanded: int
+    processed: int
+    failed: int
+
+    @property
+    def found_work(self) -> bool:
+        """Whether there may be more."""
+        return bool(self.expanded or self.processed)
+
+
+def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
+    """Give back dead workers' claims, expand due messages, and send up to `limit` deliveries."""
+    expire_leases(now=now)
+    expanded = expand_due_messages(now=now, chunks=CHUNKS_A_ROUND)
+    tally = Tally()
+    while tally.processed < limit:
+        round_tally = send_due_deliveries(now=now, limit=min(LIMIT, limit - tally.processed))
+        if not round_tally.processed:
+            break
+        tally.add(round_tally)
+    return Processed(expanded=expanded, processed=tally.processed, failed=tally.failed)

@@ -1,0 +1,124 @@
+"""What became of claimed deliveries, written down in one statement for all of them."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, fields
+from email.utils import parseaddr
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import connection
+
+from notifications import kinds
+from notifications.models import Delivery, State
+
+# A late answer still counts: a row whose lease ran out is written to as long as nobody has claimed it again,
+# which shows in `lease_until` (see `Delivery`). So an answer that comes after all ends the state `unknown`.
+_SAVE = """
+UPDATE notifications_delivery AS delivery SET
+    state = result.state,
+    skip_reason = result.skip_reason,
+    attempts = result.attempts,
+    lost_answers = result.lost_answers,
+    next_attempt_at = result.next_attempt_at,
+    provider_id = result.provider_id,
+    provider_code = result.provider_code,
+    provider_text = result.provider_text,
+    handed_at = result.handed_at
+FROM unnest(
+    %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::smallint[], %s::smallint[], %s::timestamptz[],
+    %s::text[], %s::text[], %s::text[], %s::timestamptz[]
+) AS result(id, lease_until, state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id,
+    provider_code, provider_text, handed_at)
+WHERE delivery.id = result.id AND delivery.lease_until = result.lease_until AND delivery.state = ANY(%s)
+RETURNING delivery.state
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """New values of one claimed delivery, in the order of the statement above."""
+
+    id: int
+    lease_until: dt.datetime | None
+    state: str
+    skip_reason: str
+    attempts: int
+    lost_answers: int
+    next_attempt_at: dt.datetime
+    provider_id: str
+    provider_code: str
+    provider_text: str
+    handed_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery, state: State, **changes: Any) -> Self:
+        """The delivery as it is, but in `state` and with `changes`."""
+        kept = {name.name: getattr(delivery, name.name) for name in fields(cls)}
+        return cls(**{**kept, "state": str(state), **changes})
+
+
+@dataclass
+class Tally:
+    """How many deliveries ended in which state."""
+
+    states: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def processed(self) -> int:
+        """All that were dealt with."""
+        return self.states.total()
+
+    @property
+    def handed(self) -> int:
+        """Accepted by the provider."""
+        return self.states[State.HANDED]
+
+    @property
+    def failed(self) -> int:
+        """Did not go out now: refused, put off, or with a lost answer."""
+        return self.states[State.FAILED] + self.states[State.RETRY] + self.states[State.UNKNOWN]
+
+    def add(self, other: "Tally") -> None:
+        """Count the other's deliveries too."""
+        self.states.update(other.states)
+
+
+def save_results(results: Sequence[Result], tally: Tally, *, only_claimed: bool = False) -> None:
+    """Write the results of rows that are still this worker's, and count them.
+
+    `only_claimed` leaves out rows that already have an outcome.
+    """
+    if not results:
+        return
+    columns = zip(*(astuple(result) for result in results), strict=True)
+    states = [State.CLAIMED] if only_claimed else [State.CLAIMED, State.UNKNOWN, State.RETRY]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE, [*(list(column) for column in columns), [str(state) for state in states]])
+        tally.states.update(state for (state,) in cursor.fetchall())
+
+
+def lost_answer(delivery: Delivery, *, code: str, text: str, now: dt.datetime) -> Result:
+    """A mail that may or may not be out. Plain SMTP can't be asked: one more try, for transactional kinds only.
+
+    The second mail has the same Message-ID, by which mail systems recognise a repetition.
+    """
+    again = delivery.lost_answers == 0 and delivery.message.kind in kinds.names_of(
+        kinds.Category.TRANSACTIONAL
+    )
+    return Result.of(
+        delivery,
+        State.RETRY if again else State.UNKNOWN,
+        attempts=delivery.attempts + 1,
+        lost_answers=delivery.lost_answers + 1,
+        next_attempt_at=now,
+        provider_code=code,
+        provider_text=text,
+    )
+
+
+def message_id_of(delivery: Delivery) -> str:
+    """The Message-ID of a delivery: the same at each attempt."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{delivery.handle.hex}@{domain}>"
