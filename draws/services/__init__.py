@@ -8,7 +8,7 @@ from draws.services.executing import ExecutionError, ExecutionSummary, execute_d
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
 from draws.services.importing import ImportRefusedError, import_entries
 from draws.services.proving import canonical_manifest, entries_file, proof_of, verify_stored_draw
-from draws.services.publishing import PublishError, cancel_draw, fund_draw, publish_draw
+from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
 
 __all__ = [
     "Check",
@@ -34,6 +34,7 @@ __all__ = [
     "freeze_due_draws",
     "fund_draw",
     "import_entries",
+    "prize_totals",
     "proof_of",
     "publish_draw",
     "publishing_checks",
