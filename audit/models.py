@@ -1,14 +1,17 @@
 """The trail: rows that are only ever added, and seals that chain them. Triggers hold both (migration 0002)."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import connections, models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from audit import chain
 from audit.canonical import CanonicalError
 
@@ -42,6 +45,23 @@ class RecordQuerySet(models.QuerySet["Record"]):
         for pk, at, actor, action, target, data in rows:
             who = str(actor or "")
             yield pk, chain.record_leaf(id=pk, at=at, actor=who, action=action, target=target, data=data)
+
+    def search(self, text: str) -> "RecordQuerySet":
+        """What a person looks for: a public id, an action or a thing by how it begins, somebody by name or address.
+
+        Every way goes through an index of the trail, however long that is; of people the first hundred count.
+        """
+        text = text.strip()
+        try:
+            public_id = uuid.UUID(text)
+        except ValueError:
+            wanted = Q(action__startswith=text) | Q(target__startswith=text)
+            named = Q(email__icontains=text) | Q(display_name__icontains=text)
+        else:
+            wanted = Q(target__in=[f"{model._meta.label_lower}:{public_id}" for model in apps.get_models()])
+            named = Q(public_id=public_id)
+        people = User.objects.filter(named).values_list("pk", flat=True)[:100]
+        return self.filter(wanted | Q(actor__in=list(people)))
 
     def ids(self) -> Iterator[int]:
         """The ids, ascending, without holding them all."""
