@@ -19,7 +19,7 @@ class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     """People: search, roles, deactivate. Nobody is deleted here: money and audit rows point to people."""
 
     form = UserChangeForm
@@ -33,7 +33,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     filter_horizontal = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "password", "public_id")}),
-        (_("Person"), {"fields": ("display_name", "time_zone", "language", "phone", "country", "birth_date")}),
+        (
+            _("Person"),
+            {"fields": ("display_name", "time_zone", "language", "phone", "country", "birth_date")},
+        ),
         (_("Consent"), {"fields": ("shows_name", "accepts_promotions")}),
         (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         (_("Times"), {"fields": ("last_login", "date_joined")}),

@@ -1,10 +1,12 @@
 """A Redis cache that forgives: with Redis gone it misses instead of failing the page (sign-in must work)."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,6 @@ class ForgivingRedisCache(RedisCache):
             return self._miss(error, False)
 
     @staticmethod
-    def _miss(error: Exception, answer: Any) -> Any:
+    def _miss(error: Exception, answer: Answer) -> Answer:
         log.warning("cache_unreachable", error=str(error))
         return answer

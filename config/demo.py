@@ -27,10 +27,33 @@ DOMAIN = "fairground.example"
 MEMBERS = 200
 ENTRANTS = 500
 
-_NAMES = (
-    "Achieng Amina Asha Baraka Chipo Daudi Efua Farida Grace Hassan Imani Jamal Kamau Leila Makena Nadia Omari "
-    "Pendo Rahim Salma Tariq Umair Wairimu Yusuf Zuri"
-).split()
+_NAMES = [
+    "Achieng",
+    "Amina",
+    "Asha",
+    "Baraka",
+    "Chipo",
+    "Daudi",
+    "Efua",
+    "Farida",
+    "Grace",
+    "Hassan",
+    "Imani",
+    "Jamal",
+    "Kamau",
+    "Leila",
+    "Makena",
+    "Nadia",
+    "Omari",
+    "Pendo",
+    "Rahim",
+    "Salma",
+    "Tariq",
+    "Umair",
+    "Wairimu",
+    "Yusuf",
+    "Zuri",
+]
 _LETTERS = "ABCDGHKLMNOPRSTW"
 
 _STAFF = (
@@ -174,7 +197,12 @@ def _member_email(number: int) -> str:
 
 
 def _draw(
-    *, title: str, prizes: list[tuple[str, Prize.Kind, int, int]], by: User | None, now: dt.datetime, **fields: Any
+    *,
+    title: str,
+    prizes: list[tuple[str, Prize.Kind, int, int]],
+    by: User | None,
+    now: dt.datetime,
+    **fields: Any,
 ) -> Draw:
     """A draw with its prizes; funded and published by `by`, or left a draft."""
     draw = Draw.objects.create(title=title, slug=slugify(title), rules=_RULES, **fields)

@@ -28,8 +28,7 @@ DEBUG = env.bool("DEBUG", default=False)
 
 def _kept_secret(variable: str, make: str) -> str:
     """The secret from the environment, or for an embedded site one made once and kept in its data folder."""
-    value = env.str(variable, default="")
-    if value:
+    if value := os.environ.get(variable, ""):
         return value
     if not EMBEDDED:
         raise ImproperlyConfigured(f"Set {variable}: a site with its own DATABASE_URL needs its own secrets.")
@@ -222,9 +221,6 @@ EMAIL_TIMEOUT = 20
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
-
-# Draws
-DRAND_RELAYS = env.list("DRAND_RELAYS", default=[])
 
 if not EMBEDDED:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)

@@ -97,9 +97,12 @@ def _count_entries(draw: Draw) -> int:
 
 def _next_time(draw: Draw, phase: str) -> dt.datetime | None:
     """What the countdown counts to."""
-    return {"upcoming": draw.opens_at, "open": draw.closes_at, "closed": draw.draw_at, "frozen": draw.draw_at}.get(
-        phase
-    )
+    return {
+        "upcoming": draw.opens_at,
+        "open": draw.closes_at,
+        "closed": draw.draw_at,
+        "frozen": draw.draw_at,
+    }.get(phase)
 
 
 @login_required
@@ -124,7 +127,9 @@ def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     draw = _public_draw(slug)
     assert isinstance(request.user, User)
     entry = get_object_or_404(Entry, draw=draw, member=request.user)
-    return render(request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())})
+    return render(
+        request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())}
+    )
 
 
 @require_safe
@@ -227,7 +232,9 @@ def prizes(request: HttpRequest) -> HttpResponse:
 def claim(request: HttpRequest, award_id: str) -> HttpResponse:
     """Take a prize that waited for this account."""
     assert isinstance(request.user, User)
-    award = next((item for item in claimable_awards(request.user) if str(item.public_id) == str(award_id)), None)
+    award = next(
+        (item for item in claimable_awards(request.user) if str(item.public_id) == str(award_id)), None
+    )
     if award is None:
         award = get_object_or_404(Award, public_id=award_id, member=request.user)
     try:

@@ -45,7 +45,8 @@ class Award(models.Model):
         ordering = ("-pk",)
         constraints = [
             models.CheckConstraint(
-                condition=~models.Q(state="paid") | models.Q(paid_at__isnull=False), name="draws_award_paid_at"
+                condition=~models.Q(state="paid") | models.Q(paid_at__isnull=False),
+                name="draws_award_paid_at",
             ),
             # Money counts as paid only when the ledger says so.
             models.CheckConstraint(

@@ -27,9 +27,7 @@ class DrawQuerySet(models.QuerySet["Draw"]):
 
     def open(self, now: dt.datetime) -> "DrawQuerySet":
         """Draws that take entries at `now`."""
-        return self.filter(
-            status=Draw.Status.ACTIVE, frozen_at=None, opens_at__lte=now, closes_at__gt=now
-        )
+        return self.filter(status=Draw.Status.ACTIVE, frozen_at=None, opens_at__lte=now, closes_at__gt=now)
 
     def upcoming(self, now: dt.datetime) -> "DrawQuerySet":
         """Published draws that have not opened yet."""
@@ -48,7 +46,7 @@ class DrawQuerySet(models.QuerySet["Draw"]):
 
     def due_to_freeze(self, now: dt.datetime) -> "DrawQuerySet":
         """Closed draws whose manifest is not made yet; also those a killed freeze left half-way."""
-        return self.filter(status=Draw.Status.ACTIVE, manifest=None).filter(
+        return self.filter(status=Draw.Status.ACTIVE, manifest__isnull=True).filter(
             models.Q(closes_at__lte=now) | models.Q(frozen_at__isnull=False)
         )
 
@@ -101,7 +99,9 @@ class Draw(models.Model):
         _("extra ranks"),
         null=True,
         blank=True,
-        help_text=_("Ranks drawn beyond the prizes, for slots that fall vacant. Empty: as many as prizes, at least 3."),
+        help_text=_(
+            "Ranks drawn beyond the prizes, for slots that fall vacant. Empty: as many as prizes, at least 3."
+        ),
     )
     leftover_policy = models.CharField(
         _("what is not won"), max_length=16, choices=Leftover.choices, default=Leftover.STAYS
@@ -174,7 +174,8 @@ class Draw(models.Model):
                 name="draws_draw_manifest_needs_freeze",
             ),
             models.CheckConstraint(
-                condition=~models.Q(status="completed") | models.Q(executed_at__isnull=False, manifest__isnull=False),
+                condition=~models.Q(status="completed")
+                | models.Q(executed_at__isnull=False, manifest__isnull=False),
                 name="draws_draw_completed_was_executed",
             ),
         ]
@@ -227,7 +228,9 @@ class Draw(models.Model):
 
     def is_overdue(self, now: dt.datetime) -> bool:
         """Not drawn 5 minutes after its time."""
-        return self.status in (self.Status.ACTIVE, self.Status.EXECUTING) and self.draw_at < now - OVERDUE_AFTER
+        return (
+            self.status in (self.Status.ACTIVE, self.Status.EXECUTING) and self.draw_at < now - OVERDUE_AFTER
+        )
 
 
 class Prize(models.Model):
@@ -243,7 +246,9 @@ class Prize(models.Model):
     LEDGER_KINDS = (Kind.CASH, Kind.CREDITS, Kind.POINTS)
 
     draw = models.ForeignKey(Draw, on_delete=models.CASCADE, related_name="prizes")
-    code = models.CharField(max_length=16, null=True, editable=False, help_text=_("Its id in the manifest: p1, p2, …"))
+    code = models.CharField(
+        max_length=16, null=True, editable=False, help_text=_("Its id in the manifest: p1, p2, …")
+    )
     title = models.CharField(_("title"), max_length=120)
     position = models.PositiveSmallIntegerField(_("order"), default=1)
     quantity = models.PositiveIntegerField(_("how many"), default=1, validators=[MinValueValidator(1)])

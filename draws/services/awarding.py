@@ -96,7 +96,9 @@ def claim_award(*, award: Award, member: User, now: dt.datetime) -> Award:
             raise ClaimError(_("This prize belongs to somebody else."))
         if award.state == Award.State.PAID:
             return award
-        if award.state != Award.State.CLAIMABLE or (award.claim_until is not None and award.claim_until < now):
+        if award.state != Award.State.CLAIMABLE or (
+            award.claim_until is not None and award.claim_until < now
+        ):
             raise ClaimError(_("The time to claim this prize is over."))
         if not award.unit:
             raise ClaimError(_("This prize is handed over by its organiser, who will write to you."))

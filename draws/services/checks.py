@@ -68,7 +68,9 @@ def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> 
             _("Exists and is active"),
             is_active,
             detail=draw.get_status_display(),
-            mend=_("Publish the draw first.") if draw.status == Draw.Status.DRAFT else _("This draw is over."),
+            mend=_("Publish the draw first.")
+            if draw.status == Draw.Status.DRAFT
+            else _("This draw is over."),
         ),
         Check(
             "cutoff",
@@ -145,7 +147,9 @@ def _randomness_available(draw: Draw) -> Check:
         label,
         holds,
         detail=_("the secret fits the published commitment") if holds else "",
-        mend=_("The stored secret is not the one that was committed to: this draw can't be drawn; cancel it."),
+        mend=_(
+            "The stored secret is not the one that was committed to: this draw can't be drawn; cancel it."
+        ),
     )
 
 

@@ -136,7 +136,9 @@ def copy_into_stage(*, scope: str, rows: Iterable[tuple[int, NewEntry]]) -> int:
     count = 0
     with (
         connection.cursor() as cursor,
-        cursor.copy("COPY draws_staged (line, identity, name, weight, salt, pid) FROM STDIN (FORMAT BINARY)") as copy,
+        cursor.copy(
+            "COPY draws_staged (line, identity, name, weight, salt, pid) FROM STDIN (FORMAT BINARY)"
+        ) as copy,
     ):
         copy.set_types(["int8", "text", "text", "int8", "bytea", "bytea"])
         for line, entry in rows:

@@ -145,7 +145,11 @@ def compute_outcome(draw: Draw) -> _Outcome:
         ranks=ranks,
         pids=pids,
         assignments=assignments,
-        audit_seal={"digest": seal.digest, "last_id": seal.last_id, "sealed_at": vwd1.format_time(seal.sealed_at)}
+        audit_seal={
+            "digest": seal.digest,
+            "last_id": seal.last_id,
+            "sealed_at": vwd1.format_time(seal.sealed_at),
+        }
         if seal
         else None,
     )
@@ -191,7 +195,13 @@ def _write(
             for win, award in zip(wins, awards, strict=True)
         )
         report = _write_report(
-            draw=draw, outcome=outcome, wins=wins, leftover=_release_leftover(draw, now=now), by=by, reason=reason, now=now
+            draw=draw,
+            outcome=outcome,
+            wins=wins,
+            leftover=_release_leftover(draw, now=now),
+            by=by,
+            reason=reason,
+            now=now,
         )
         draw.status = Draw.Status.COMPLETED
         draw.executed_at = now
@@ -304,13 +314,17 @@ def _fail(*, draw_id: int, error: Exception, by: User | None, now: dt.datetime) 
         wait = _BACKOFF_S[min(draw.attempts, len(_BACKOFF_S) - 1)]
         draw.status = Draw.Status.ACTIVE
         draw.execution_error = str(error) or type(error).__name__
-        draw.next_attempt_at = now + dt.timedelta(seconds=wait * (0.5 + random.random() / 2))  # noqa: S311
+        draw.next_attempt_at = now + dt.timedelta(seconds=wait * (0.5 + random.random() / 2))
         draw.save(update_fields=["status", "execution_error", "next_attempt_at"])
         record(
             actor=by,
             action="draw.execution_failed",
             target=draw,
-            data={"error": draw.execution_error[:2000], "attempts": draw.attempts, "at": vwd1.format_time(now)},
+            data={
+                "error": draw.execution_error[:2000],
+                "attempts": draw.attempts,
+                "at": vwd1.format_time(now),
+            },
             now=now,
         )
         if first_time:  # the same failure again every minute would bury everything else

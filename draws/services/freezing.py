@@ -54,9 +54,7 @@ def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
     return frozen
 
 
-def freeze_draw(
-    *, draw_id: int, now: dt.datetime, by: User | None = None, reason: str = ""
-) -> Draw | None:
+def freeze_draw(*, draw_id: int, now: dt.datetime, by: User | None = None, reason: str = "") -> Draw | None:
     """Freeze one draw. With `by` it closes entries early, and needs a `reason`.
 
     Returns the frozen (or void: nobody entered) draw, or None when somebody else is freezing it, or it is
@@ -77,7 +75,7 @@ def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: st
     with transaction.atomic():
         draw = (
             Draw.objects.select_for_update(skip_locked=True)
-            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )
         if draw is None:
@@ -117,7 +115,7 @@ def _void(*, draw_id: int, now: dt.datetime) -> Draw | None:
     with transaction.atomic():
         draw = (
             Draw.objects.select_for_update(skip_locked=True)
-            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )
         if draw is None:
@@ -143,7 +141,7 @@ def _publish_manifest(*, draw_id: int, summary: EntriesSummary, now: dt.datetime
     with transaction.atomic():
         draw = (
             Draw.objects.select_for_update(skip_locked=True)
-            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest=None)
+            .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )
         if draw is None:

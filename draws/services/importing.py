@@ -6,7 +6,6 @@ them, or else the order identity, name, weight. A million lines are one COPY and
 
 import csv
 import datetime as dt
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -58,7 +57,9 @@ class _Reader:
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                self.rejected.append((reader.line_num, "", _("Not a CSV line: %(error)s.") % {"error": error}))
+                self.rejected.append(
+                    (reader.line_num, "", _("Not a CSV line: %(error)s.") % {"error": error})
+                )
                 continue
             if row is None:
                 break
@@ -109,7 +110,11 @@ def _entry_of(row: list[str], columns: _Columns) -> NewEntry:
         raise ValueError(_("This line is not UTF-8: save the file as UTF-8 and import it again."))
     identity = vwd1.normalise_identity(_cell(row, columns.identity))
     text = _cell(row, columns.weight) or "1"
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:17]) <= vwd1.MAX_TICKETS or len(text) > 16:
+    if (
+        not (text.isascii() and text.isdigit())
+        or not 1 <= int(text[:17]) <= vwd1.MAX_TICKETS
+        or len(text) > 16
+    ):
         raise ValueError(
             _("“%(weight)s” is not a number of tickets: write a whole number from 1.") % {"weight": text[:40]}
         )

@@ -101,7 +101,9 @@ def verify_stored_draw(draw: Draw) -> list[str]:
             "merkle_root": summary.merkle_root,
         }
         if found != promised:
-            wrong.append(f"The entries in the database are not those of the manifest: {found}, not {promised}.")
+            wrong.append(
+                f"The entries in the database are not those of the manifest: {found}, not {promised}."
+            )
     index = index_of_entries(draw)
     if index.sha256 != promised["sha256"]:
         wrong.append("The stored entries file is not the one of the manifest.")

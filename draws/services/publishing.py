@@ -168,4 +168,3 @@ def release_reserved(*, draw: Draw, unit: str, amount: int, why: str, now: dt.da
             by=None,
             now=now,
         )
-

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.models import User
 from config import demo
 
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  line {rejection.line}: {rejection.reason}")
 
     def _print_sign_ins(self) -> None:
-        if not demo.User.objects.filter(email=demo.sign_ins()[0].email).exists():
+        if not User.objects.filter(email=demo.sign_ins()[0].email).exists():
             return
         self.stdout.write(f"Demo sign-ins, all with the password {demo.PASSWORD}")
         for account in demo.sign_ins():
