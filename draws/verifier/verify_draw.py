@@ -8,8 +8,8 @@ nobody, and computes the whole draw (vwd1) again from the two files. Every check
                         the randomness was known: with it, not even the operator can have changed anything.
   --public-text TEXT    also compare a public text that was announced as randomness (one for each, in order)
 
-Exit status: 0 all holds; 1 something is wrong; 2 a file or the command could not be read; 3 all else holds, but
-a drand signature was not authenticated (that takes `pip install py_ecc`).
+Exit status: 0 all holds; 1 something is wrong; 2 a file or the command could not be read; 3 all else holds,
+but a drand signature was not authenticated (that takes `pip install py_ecc`).
 """
 
 from __future__ import annotations
