@@ -4,6 +4,7 @@ Importing this module starts nothing and talks to nobody; entry points call `con
 before Django is set up, which sets `DATABASE_URL` and `REDIS_URL` where they are missing.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -32,16 +33,20 @@ def _kept_secret(variable: str, make: str) -> str:
         return value
     if not EMBEDDED:
         raise ImproperlyConfigured(f"Set {variable}: a site with its own DATABASE_URL needs its own secrets.")
-    path = DATA_DIR / f"{variable.lower()}"
+    path = DATA_DIR / variable.lower()
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(make)
-    except FileExistsError:
-        pass
+        if not path.exists():
+            DATA_DIR.mkdir(parents=True, exist_ok=True)
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(make)
+            # Linked into place whole: of several processes that start at once, one wins and all read its secret.
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, path)
+            fresh.unlink()
+        return path.read_text().strip()
     except OSError:
         return make  # a tool that only reads the settings (mypy, a build) in a folder it can't write
-    return path.read_text().strip() or make
 
 
 SECRET_KEY = _kept_secret("SECRET_KEY", secrets.token_urlsafe(50))
