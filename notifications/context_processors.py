@@ -3,8 +3,17 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from notifications.services.inbox import badge_of
 
 
 def inbox(request: HttpRequest) -> dict[str, Any]:
-    """Filled by the outbox slice."""
-    return {}
+    """`inbox_unread`: what the badge says, "" for nothing unread. Asked for only by pages that show it."""
+
+    def unread() -> str:
+        user = getattr(request, "user", None)
+        return badge_of(member_id=user.pk, now=timezone.now()) if user and user.is_authenticated else ""
+
+    return {"inbox_unread": SimpleLazyObject(unread)}

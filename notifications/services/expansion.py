@@ -11,9 +11,10 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import QuerySet
 
 from notifications import backoff, kinds, variables
-from notifications.kinds import Category, Kind
-from notifications.models import Message
+from notifications.kinds import Category, Channel, Kind
+from notifications.models import Delivery, Message
 from notifications.recipients import COLUMNS, PREFIX, Recipient
+from notifications.topics import SINGLE_LIMIT, tell_everybody, tell_members
 
 log = structlog.get_logger(__name__)
 
@@ -203,4 +204,16 @@ def _insert(
             },
         )
         last, read, added = database.fetchone()
+    if added and Channel.IN_APP in kind.channels and message.not_before <= now:
+        _tell_pages(message, added)
     return last, read, added
+
+
+def _tell_pages(message: Message, added: int) -> None:
+    """Let open pages know, once this is committed."""
+    if message.recipient_count + added > SINGLE_LIMIT:
+        transaction.on_commit(tell_everybody, robust=True)
+        return
+    arrived = Delivery.objects.filter(message=message, channel=Channel.IN_APP)
+    public_ids = list(arrived.values_list("member__public_id", flat=True))
+    transaction.on_commit(lambda: tell_members(public_ids), robust=True)

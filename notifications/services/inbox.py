@@ -66,3 +66,9 @@ def unread_count(*, member_id: int, now: dt.datetime) -> int:
     """How many messages the member has not read, counted no further than one above `UNREAD_SHOWN`."""
     unread = Delivery.objects.inbox_of(member_id, now).filter(read_at__isnull=True)
     return len(unread.order_by()[: UNREAD_SHOWN + 1].values_list("pk"))
+
+
+def badge_of(*, member_id: int, now: dt.datetime) -> str:
+    """What the unread badge says: "" for none, "99+" above `UNREAD_SHOWN`."""
+    count = unread_count(member_id=member_id, now=now)
+    return f"{UNREAD_SHOWN}+" if count > UNREAD_SHOWN else str(count or "")

@@ -1,0 +1,91 @@
+"""Live updates, the publishing side. A hint to open pages: what they show can always be rebuilt from PostgreSQL.
+
+    transaction.on_commit(lambda: publish(f"draw:{draw.slug}", "winner", {"rank": 1}))
+
+A page carries a token from `make_token`, made by the app that owns the topics and knows who may listen.
+"""
+
+import datetime as dt
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+
+from notifications import live_wire as wire
+from notifications.live_wire import Grant, TokenError
+
+__all__ = ["Grant", "TokenError", "make_token", "publish", "publish_many", "read_token"]
+
+log = structlog.get_logger(__name__)
+
+TOKEN_SECONDS = 3_600
+QUIET_SECONDS = 5.0
+_quiet_until = 0.0
+
+
+def publish(topic: str, event: str, data: Mapping[str, Any]) -> None:
+    """Tell the pages that listen to `topic`; call it when the change is committed. Never raises."""
+    publish_many([topic], event, data)
+
+
+def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
+    """Tell the same to several topics in one round trip. Never raises."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return
+    try:
+        text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
+        _check(topics, event, text)
+        channel = wire.channel_of(settings.REDIS_URL)
+        with _client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
+            for topic in topics:
+                pipeline.eval(
+                    wire.PUBLISH_SCRIPT,
+                    2,
+                    wire.stream_key(topic),
+                    wire.CLOCK_KEY,
+                    channel,
+                    topic,
+                    event,
+                    text,
+                    str(wire.HISTORY_FRAMES),
+                    str(wire.HISTORY_SECONDS),
+                )
+            pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        # The work that led here is done and must not wait for a dead Redis at each step.
+        _quiet_until = time.monotonic() + QUIET_SECONDS
+        log.warning("publish_failed", error=str(error))
+    except (TypeError, ValueError) as error:
+        log.error("publish_refused", topics=list(topics)[:3], event_name=event, error=str(error))
+
+
+def make_token(topics: Sequence[str], now: dt.datetime, *, seconds: int = TOKEN_SECONDS) -> str:
+    """A token to listen to `topics` for `seconds`. Raises ValueError for what can't be a topic."""
+    return wire.sign_token(settings.LINK_KEY.encode(), topics, now=now, seconds=seconds)
+
+
+def read_token(token: str, now: dt.datetime) -> Grant:
+    """What a token allows. Raises `TokenError`."""
+    return wire.verify_token(settings.LINK_KEY.encode(), token, now=now)
+
+
+def _check(topics: Sequence[str], event: str, text: str) -> None:
+    for topic in topics:
+        if not wire.TOPIC.fullmatch(topic) or len(topic) > wire.NAME_LIMIT:
+            raise ValueError(f"{topic!r} is no topic")
+    if not wire.EVENT.fullmatch(event) or len(event) > wire.NAME_LIMIT:
+        raise ValueError(f"{event!r} is no event")
+    if len(text.encode()) > wire.DATA_LIMIT:
+        raise ValueError(f"an update takes at most {wire.DATA_LIMIT} bytes")
+
+
+@lru_cache(maxsize=2)
+def _client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)

@@ -1,0 +1,16 @@
+"""Addresses of the inbox and of the developer's mailbox."""
+
+from django.urls import path
+
+from notifications import views
+
+app_name = "notifications"
+urlpatterns = [
+    path("inbox/", views.inbox, name="inbox"),
+    path("inbox/read/", views.read_all, name="read_all"),
+    path("inbox/live/", views.live_inbox, name="live_inbox"),
+    path("inbox/<uuid:handle>/", views.letter, name="letter"),
+    path("dev/mailbox/", views.mailbox_list, name="mailbox"),
+    path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
+    path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),
+]
