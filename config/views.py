@@ -1,27 +1,111 @@
 """Pages of the site as a whole: home, dashboard, errors, health."""
 
 import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
 from django.shortcuts import render
 from django.template import loader
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from audit.context import origin
+from draws.models import Draw, Entry, Winner
+from draws.services.awarding import claimable_awards
+from draws.services.publishing import prize_totals
+from payments.accounts import wallet_balances
+
+_ON_HOME = 6
+_RESULTS = 5
+_ENTRIES_PAGE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A draw as a page shows it at one moment; `totals` are (unit, minor units)."""
+
+    draw: Draw
+    phase: str
+    totals: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class MyEntry:
+    """One of my entries, where its draw stands, and what I won with it."""
+
+    entry: Entry
+    phase: str
+    win: Winner | None
+
+
+def _stalls(draws: Iterable[Draw], now: dt.datetime) -> list[Stall]:
+    return [Stall(draw, draw.phase(now), sorted(prize_totals(draw).items())) for draw in draws]
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What is on now, and how fairness is checked."""
-    return render(request, "site/home.html")
+    """What is on now, what is drawn next, who won last; and how fairness is checked."""
+    now = timezone.now()
+    draws = Draw.objects.public().prefetch_related("prizes")
+    open_stalls = _stalls(draws.open(now).order_by("closes_at")[: _ON_HOME + 1], now)
+    finished = Draw.objects.filter(status=Draw.Status.COMPLETED).select_related("report")
+    return render(
+        request,
+        "site/home.html",
+        {
+            "featured": open_stalls[0] if open_stalls else None,
+            "open_stalls": open_stalls[1:],
+            "waiting_stalls": _stalls(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME], now),
+            "upcoming_stalls": _stalls(draws.upcoming(now).order_by("opens_at")[:3], now),
+            "results": [(draw, sorted(draw.report.awarded.items())) for draw in finished[:_RESULTS]],
+        },
+    )
 
 
 @login_required
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """A member's own ground."""
-    return render(request, "site/dashboard.html")
+    """A member's own ground: entries with a countdown, wins, prizes to claim, balance."""
+    assert isinstance(request.user, User)
+    now = timezone.now()
+    mine = Entry.objects.filter(member=request.user).select_related("draw")
+    in_play = mine.filter(draw__status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING))
+    page = Paginator(mine.order_by("-id"), _ENTRIES_PAGE).get_page(request.GET.get("page"))
+    page.object_list = _with_wins(list(page.object_list), now)
+    next_entry = in_play.order_by("draw__draw_at").first()
+    return render(
+        request,
+        "site/dashboard.html",
+        {
+            "next_entry": next_entry,
+            "next_phase": next_entry.draw.phase(now) if next_entry else "",
+            "in_play": in_play.count(),
+            "entries": page,
+            "claimable": claimable_awards(request.user),
+            "balances": wallet_balances(request.user),
+            "suggestions": _stalls(
+                Draw.objects.open(now)
+                .filter(audience=Draw.Audience.MEMBERS)
+                .exclude(pk__in=in_play.values("draw_id"))
+                .prefetch_related("prizes")
+                .order_by("closes_at")[:3],
+                now,
+            ),
+        },
+    )
+
+
+def _with_wins(entries: list[Entry], now: dt.datetime) -> list[MyEntry]:
+    """The entries with what they won, in one query for all."""
+    standing = Winner.objects.filter(entry__in=entries, state__in=Winner.STANDING).select_related(
+        "prize__draw"
+    )
+    wins = {win.entry_id: win for win in standing}
+    return [MyEntry(entry, entry.draw.phase(now), wins.get(entry.pk)) for entry in entries]
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -86,16 +86,18 @@ def _ticket(x: float, y: float, width: float, turn: float, fill: str, ink: str) 
 
 
 def _garland(dice: Dice, colours: Palette, top: float) -> str:
-    """A string of bulbs across the picture."""
-    sag = dice.between(30, 60)
+    """Two swags of bulbs across the picture."""
+    sag = dice.between(56, 96)
     parts = [
-        f'<path d="M-10 {top:.1f}Q160 {top + 2 * sag:.1f} 320 {top + 8:.1f}T650 {top:.1f}" fill="none" '
+        f'<path d="M-10 {top:.1f}q165 {sag:.1f} 330 0q165 {sag:.1f} 330 0" fill="none" '
         f'stroke="{colours.second}" stroke-opacity=".6" stroke-width="2"/>'
     ]
-    for number in range(13):
-        x = -10 + number * 55
-        swing = abs(math.sin(math.pi * (x + 10) / 330))
-        y = top + swing * sag * 0.98 + 8
+    for number in range(12):
+        along = (
+            number % 6 + 0.5
+        ) / 6  # a quadratic curve with level ends: x runs evenly, y is 2t(1-t) of the sag
+        x = -10 + 330 * (number // 6) + 330 * along
+        y = top + 2 * along * (1 - along) * sag + 7
         fill = (colours.light, colours.second, colours.paint)[number % 3]
         parts += [_circle(x, y, 15, fill, 0.22), _circle(x, y, 6, fill)]
     return "".join(parts)
@@ -110,7 +112,11 @@ def _sunburst(dice: Dice, colours: Palette) -> str:
         a, b = (2 * math.pi * (ray + step) / rays + turn for step in (0, 1))
         parts.append(
             _polygon(
-                [(x, y), (x + 700 * math.cos(a), y + 700 * math.sin(a)), (x + 700 * math.cos(b), y + 700 * math.sin(b))],
+                [
+                    (x, y),
+                    (x + 700 * math.cos(a), y + 700 * math.sin(a)),
+                    (x + 700 * math.cos(b), y + 700 * math.sin(b)),
+                ],
                 colours.ground,
             )
         )
@@ -129,9 +135,13 @@ def _big_top(dice: Dice, colours: Palette) -> str:
         fill = colours.paint if number % 2 else colours.second
         a, b = left + number * step, left + (number + 1) * step
         wall = left + 34 + number * (step - 6.8)
-        parts.append(f'<rect x="{wall:.1f}" y="{foot:.1f}" width="{step - 6.5:.1f}" height="90" fill="{fill}"/>')
+        parts.append(
+            f'<rect x="{wall:.1f}" y="{foot:.1f}" width="{step - 6.5:.1f}" height="90" fill="{fill}"/>'
+        )
         parts.append(_polygon([(320, peak), (a, foot), (b, foot)], fill))
-        parts.append(f'<path d="M{a:.1f} {foot - 1:.1f}h{step:.1f}a{step / 2:.1f} 20 0 0 1 {-step:.1f} 0Z" fill="{fill}"/>')
+        parts.append(
+            f'<path d="M{a:.1f} {foot - 1:.1f}h{step:.1f}a{step / 2:.1f} 20 0 0 1 {-step:.1f} 0Z" fill="{fill}"/>'
+        )
     parts.append(_polygon([(320, 222), (282, 322), (358, 322)], colours.sky))
     parts.append(f'<path d="M320 {peak:.1f}v-34" stroke="{colours.second}" stroke-width="5"/>')
     parts.append(_polygon([(320, peak - 36), (366, peak - 26), (320, peak - 14)], colours.light))
@@ -151,7 +161,9 @@ def _wheel(dice: Dice, colours: Palette) -> str:
     for spoke in range(12):
         angle = turn + spoke * math.pi / 6
         dx, dy = math.cos(angle), math.sin(angle)
-        parts.append(f'<path d="M{x:.1f} {y:.1f}l{radius * dx:.1f} {radius * dy:.1f}" stroke="{colours.second}" stroke-width="2"/>')
+        parts.append(
+            f'<path d="M{x:.1f} {y:.1f}l{radius * dx:.1f} {radius * dy:.1f}" stroke="{colours.second}" stroke-width="2"/>'
+        )
         fill = colours.paint if spoke % 2 else colours.light
         cabin_x, cabin_y = x + radius * dx, y + radius * dy + 10
         parts.append(f'<path d="M{cabin_x - 15:.1f} {cabin_y:.1f}h30a15 17 0 0 1 -30 0Z" fill="{fill}"/>')
@@ -175,10 +187,14 @@ def _drum(dice: Dice, colours: Palette) -> str:
         angle, out = dice.between(0, 2 * math.pi), dice.between(10, 84)
         parts.append(
             _ticket(
-                x + out * math.cos(angle), y + 14 + out * math.sin(angle), 54, dice.between(0, 180),
-                fills[number % 3], colours.sky if number % 3 else colours.second,
+                x + out * math.cos(angle),
+                y + 14 + out * math.sin(angle),
+                54,
+                dice.between(0, 180),
+                fills[number % 3],
+                colours.sky if number % 3 else colours.second,
             )
-        )  # fmt: skip
+        )
     parts.append(
         f'<circle cx="{x}" cy="{y}" r="{radius + 4}" fill="none" stroke="{colours.second}" stroke-width="7" '
         f'stroke-dasharray="14 9"/><path d="M{x + radius + 6} {y}h46v-40" fill="none" stroke="{colours.second}" '
@@ -218,14 +234,30 @@ def cover_svg(slug: str) -> str:
 @register.simple_tag
 def draw_cover(slug: str, title: str = "") -> SafeString:
     """An inline SVG for `slug`; with a title it is a picture to a screen reader, without one decoration."""
-    inside = mark_safe(cover_svg(slug))  # numbers and our own colours only: nothing of the slug is in it  # noqa: S308
+    inside = mark_safe(cover_svg(slug))  # numbers and our own colours only: nothing of the slug is in it
     frame = f"0 0 {WIDTH} {HEIGHT}"
     if title:
         return format_html(
             '<svg viewBox="{}" preserveAspectRatio="xMidYMid slice" role="img" focusable="false"><title>{}</title>{}</svg>',
-            frame, title, inside,
-        )  # fmt: skip
+            frame,
+            title,
+            inside,
+        )
     return format_html(
         '<svg viewBox="{}" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">{}</svg>',
-        frame, inside,
-    )  # fmt: skip
+        frame,
+        inside,
+    )
+
+
+@register.simple_tag
+def fair_scene() -> SafeString:
+    """The fair by night, wheel and tent, for dark stages that would stand empty."""
+    colours = Palette("none", "#3a3280", "#c81d5b", "#fbf4e2", "#ffce54")
+    wheel, tent = _wheel(Dice("wheel"), colours), _big_top(Dice("tent"), colours)
+    picture = (
+        f'<g transform="translate(-70 0)">{wheel}</g><g transform="translate(300 110) scale(.69)">{tent}</g>'
+    )
+    return format_html(
+        '<svg viewBox="60 0 580 350" aria-hidden="true" focusable="false">{}</svg>', mark_safe(picture)
+    )
