@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -134,10 +135,28 @@ def hold(folder: Path) -> None:
         _held[folder] = descriptor
 
 
-def release(folder: Path) -> None:
-    """Let go of the servers of `folder`; the guardian stops them once everybody has."""
-    if descriptor := _held.pop(folder, None):
+def leave(folder: Path | None = None, seconds: float = 20) -> None:
+    """Let go of the servers of `folder` (default: those of `ensure()`), and wait until they have stopped.
+
+    Waits for nothing when another process still uses them.
+    """
+    folder = folder or Path(os.environ.get(FOLDER_VARIABLE, ""))
+    descriptor = _held.pop(folder, None)
+    if descriptor is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # succeeds for the last one
+    except BlockingIOError:
+        return
+    finally:
         os.close(descriptor)
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(FileNotFoundError):  # an ephemeral folder goes with its servers
+        while time.monotonic() < deadline:
+            with _tried(folder / "guardian.lock") as guardian_is_gone:
+                if guardian_is_gone:
+                    return
+            time.sleep(0.02)
 
 
 def in_use(folder: Path) -> bool:
@@ -202,8 +221,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _tried(path: Path) -> Iterator[bool]:
-    """Hold `path` exclusively if nobody else holds it at all; yields whether that is so."""
-    descriptor = _open(path)
+    """Hold `path`, which exists, exclusively if nobody else holds it at all; yields whether that is so."""
+    descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

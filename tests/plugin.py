@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,10 +45,7 @@ def pytest_unconfigure() -> None:
     if _drops_databases and not os.environ.get("PYTEST_XDIST_WORKER"):
         _drop_databases()
     if _own_folder:
-        embedded.release(_own_folder)
-        deadline = time.monotonic() + 20
-        while _own_folder.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)  # the guardian stops the servers and removes the folder
+        embedded.leave(_own_folder)
 
 
 def _begin() -> None:
