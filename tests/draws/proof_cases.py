@@ -205,3 +205,28 @@ def verify(proof, entries: bytes, *options: str) -> tuple[int, str]:
             status = verify_draw.main([f"{folder}/proof.json", f"{folder}/entries.csv", *options])
         output.flush()
         return status, output.buffer.getvalue().decode()
+
+
+def refused(case, *phrases, options=()):
+    """Assert that the verifier refuses the case, and for these reasons."""
+    status, output = verify(case.proof, case.entries, *options)
+    assert status == 1, output
+    assert output.splitlines()[-1].startswith("NOT VERIFIED")
+    wrong = "\n".join(line for line in output.splitlines() if line.startswith("WRONG"))
+    for phrase in phrases:
+        assert phrase in wrong, output
+
+
+def at(*path, value):
+    """A change of one value; `...` removes it."""
+
+    def change(case):
+        place = case.proof
+        for step in path[:-1]:
+            place = place[step]
+        if value is ...:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value(place[path[-1]]) if callable(value) else value
+
+    return change
