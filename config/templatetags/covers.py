@@ -131,13 +131,14 @@ def _big_top(dice: Dice, colours: Palette) -> str:
     left, right = 110.0, 530.0
     step = (right - left) / stripes
     parts = [f'<rect x="0" y="320" width="640" height="40" fill="{colours.ground}"/>']
-    for number in range(stripes):
-        fill = colours.paint if number % 2 else colours.second
-        a, b = left + number * step, left + (number + 1) * step
+    paints = [colours.paint if number % 2 else colours.second for number in range(stripes)]
+    for number, fill in enumerate(paints):
         wall = left + 34 + number * (step - 6.8)
         parts.append(
             f'<rect x="{wall:.1f}" y="{foot:.1f}" width="{step - 6.5:.1f}" height="90" fill="{fill}"/>'
         )
+    for number, fill in enumerate(paints):
+        a, b = left + number * step, left + (number + 1) * step
         parts.append(_polygon([(320, peak), (a, foot), (b, foot)], fill))
         parts.append(
             f'<path d="M{a:.1f} {foot - 1:.1f}h{step:.1f}a{step / 2:.1f} 20 0 0 1 {-step:.1f} 0Z" fill="{fill}"/>'
@@ -256,7 +257,7 @@ def fair_scene() -> SafeString:
     colours = Palette("none", "#3a3280", "#c81d5b", "#fbf4e2", "#ffce54")
     wheel, tent = _wheel(Dice("wheel"), colours), _big_top(Dice("tent"), colours)
     picture = (
-        f'<g transform="translate(-70 0)">{wheel}</g><g transform="translate(300 110) scale(.69)">{tent}</g>'
+        f'<g transform="translate(-70 0)">{wheel}</g><g transform="translate(268 110) scale(.69)">{tent}</g>'
     )
     return format_html(
         '<svg viewBox="60 0 580 350" aria-hidden="true" focusable="false">{}</svg>', mark_safe(picture)
