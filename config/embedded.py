@@ -15,7 +15,7 @@ Lifetime is held by locks that the kernel drops with the process, so it survives
 Nobody waits for `startup.lock` while holding `lock` exclusively, so the three can't deadlock. The
 servers hold none of them: Python passes no descriptor on unless told to.
 
-`python -m config.embedded --status` and `--stop` are for people.
+`python -m config.embedded` with `--status`, `--stop` or `--with-temporary COMMAND` is for people.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -151,12 +152,11 @@ def leave(folder: Path | None = None, seconds: float = 20) -> None:
     finally:
         os.close(descriptor)
     deadline = time.monotonic() + seconds
-    with contextlib.suppress(FileNotFoundError):  # an ephemeral folder goes with its servers
-        while time.monotonic() < deadline:
-            with _tried(folder / "guardian.lock") as guardian_is_gone:
-                if guardian_is_gone:
-                    return
-            time.sleep(0.02)
+    while folder.exists() and time.monotonic() < deadline:  # an ephemeral folder goes with its servers
+        with contextlib.suppress(FileNotFoundError), _tried(folder / "guardian.lock") as guardian_is_gone:
+            if guardian_is_gone:
+                return
+        time.sleep(0.02)
 
 
 def in_use(folder: Path) -> bool:
@@ -331,12 +331,27 @@ def _stop(folder: Path, *, force: bool) -> int:
     return 0
 
 
+def _with_temporary(command: list[str]) -> int:
+    """Run `command` with servers of its own, which go with it; returns its exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="fairground-")).resolve()
+    values = start(folder, ("DATABASE_URL", "REDIS_URL"), ephemeral=True)
+    values |= {"FAIRGROUND_EMBEDDED": "1", "FAIRGROUND_DATA": str(folder), FOLDER_VARIABLE: str(folder)}
+    try:
+        return subprocess.run(command, env={**os.environ, **values}, check=False).returncode
+    finally:
+        leave(folder)
+
+
 def main() -> int:
     """Command line for people, and the guardian's entry; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m config.embedded", description="The embedded servers.")
     verb = parser.add_mutually_exclusive_group(required=True)
     verb.add_argument("--status", action="store_true", help="say whether they run (exit code 0: both do)")
     verb.add_argument("--stop", action="store_true", help="stop them if no process of the site uses them")
+    help_temporary = (
+        "run a command with empty servers of its own, in a folder in the temp dir that goes with them"
+    )
+    verb.add_argument("--with-temporary", nargs=argparse.REMAINDER, metavar="COMMAND", help=help_temporary)
     verb.add_argument("--guard", type=int, metavar="FD", help=argparse.SUPPRESS)
     parser.add_argument("--force", action="store_true", help="with --stop: even if they are used")
     options = parser.parse_args()
@@ -344,6 +359,8 @@ def main() -> int:
         _guard(data_folder(), options.guard)
         return 0
     try:
+        if options.with_temporary:
+            return _with_temporary(options.with_temporary)
         return _status(data_folder()) if options.status else _stop(data_folder(), force=options.force)
     except (EmbeddedError, OSError) as error:
         print(f"Fairground: {error}")
