@@ -4,20 +4,23 @@ import datetime as dt
 import json
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_time
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import INPUT_CLASSES
 
 from audit import services
 from audit.models import Record, RequestContext, Seal
@@ -28,6 +31,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -53,34 +57,46 @@ class ActionFilter(DropdownFilter):
         return queryset.filter(action=self.value()) if self.value() else queryset
 
 
-class TimeFilter(RangeDateTimeFilter):
-    """From and to, in the zone of whoever looks; without a time of day whole days."""
+class DayForm(forms.Form):
+    """Two days, chosen in the browser's own calendar: unfold's covers the second field with a note on zones."""
+
+    def __init__(self, name: str, data: dict[str, Any]) -> None:
+        super().__init__(data)
+        for end, label in (("from", _("From")), ("to", _("To"))):
+            attributes = {"type": "date", "aria-label": label, "class": " ".join(INPUT_CLASSES)}
+            self.fields[f"{name}_{end}"] = forms.DateField(required=False, widget=forms.DateInput(attributes))
+
+
+class DayFilter(RangeDateFilter):
+    """From one day to another, both whole, in the zone of whoever looks."""
+
+    form_class = DayForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Record]) -> QuerySet[Record]:
-        since = self._moment("from", dt.time.min)
-        until = self._moment("to", dt.time.max)
-        if since:
-            queryset = queryset.filter(at__gte=since)
-        return queryset.filter(at__lte=until) if until else queryset
+        if first := self._day("from"):
+            queryset = queryset.filter(at__gte=_midnight(first))
+        if last := self._day("to"):
+            queryset = queryset.filter(at__lt=_midnight(last + dt.timedelta(days=1)))
+        return queryset
 
-    def _moment(self, end: str, default: dt.time) -> dt.datetime | None:
-        day, time = (
-            str(self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "") for part in "01"
-        )
+    def _day(self, end: str) -> dt.date | None:
         try:
-            date, clock = parse_date(day), parse_time(time) or default
-        except ValueError:
+            return parse_date(str(self.used_parameters.get(f"{self.parameter_name}_{end}") or ""))
+        except ValueError:  # such as 2026-02-31
             return None
-        return timezone.make_aware(dt.datetime.combine(date, clock)) if date else None
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
 
 
 @admin.register(Record)
 class RecordAdmin(ReadOnlyAdmin):
     """Who did what to what, newest first."""
 
-    list_display = ("at", "who", "action", "target")
-    list_display_links = ("at", "action")
-    list_filter = (("at", TimeFilter), ActionFilter)
+    list_display = ("when", "who", "action", "target")
+    list_display_links = ("when", "action")
+    list_filter = (("at", DayFilter), ActionFilter)
     list_filter_submit = True
     search_fields = ("action",)  # shows the box; `get_search_results` is what it does
     search_help_text = _(
@@ -89,7 +105,7 @@ class RecordAdmin(ReadOnlyAdmin):
     )
     ordering = ("-pk",)
     sortable_by = ()
-    fields = ("at", "who", "action", "target", "details", "request_id", "address", "browser")
+    fields = ("when", "who", "action", "target", "details", "request_id", "address", "browser")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
@@ -102,6 +118,11 @@ class RecordAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         return queryset.filter(pk__in=Record.objects.search(search_term).values("pk")), False
+
+    @admin.display(description=_("time"))
+    def when(self, record: Record) -> str:
+        """To the second, in the zone of whoever looks."""
+        return date_format(timezone.localtime(record.at), "j N Y, H:i:s")
 
     @admin.display(description=_("who"))
     def who(self, record: Record) -> str:
@@ -139,7 +160,7 @@ class RecordAdmin(ReadOnlyAdmin):
 class SealAdmin(ReadOnlyAdmin):
     """The chain, newest first."""
 
-    list_display = ("pk", "sealed_at", "count", "first_id", "last_id", "digest")
+    list_display = ("number", "sealed_at", "count", "first_id", "last_id", "digest")
     search_fields = ("=digest",)
     search_help_text = _("A digest, as a proof or a page shows it")
     ordering = ("-pk",)
@@ -149,6 +170,11 @@ class SealAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = fields
     actions_list = ("seal_now",)
+
+    @admin.display(description=_("number"))
+    def number(self, seal: Seal) -> int:
+        """Its place in the chain."""
+        return seal.pk
 
     @action(
         description=_("Seal now"),

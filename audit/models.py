@@ -104,7 +104,7 @@ class Record(models.Model):
 
     class Meta:
         verbose_name = _("audit record")
-        verbose_name_plural = _("audit trail")
+        verbose_name_plural = _("audit records")
         default_permissions = ("view",)
         indexes = [
             # Rows arrive in order of time, so a few kilobytes find a day; the other two also serve prefixes.

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'audit record',
-                'verbose_name_plural': 'audit trail',
+                'verbose_name_plural': 'audit records',
                 'default_permissions': ('view',),
             },
         ),
