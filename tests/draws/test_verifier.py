@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,15 @@ def test_the_known_draw_is_verified():
     assert status == 0
     assert output.splitlines()[-1].startswith(f"VERIFIED: draw {MANIFEST['draw_id']}, 4 ranks")
     assert all(line.startswith("ok ") for line in output.splitlines()[:-1])
+
+
+def test_the_example_of_the_documentation_is_verified():
+    page = (SCRIPT.parents[2] / "docs" / "proof-format.md").read_text(encoding="utf-8")
+    example = page.split("## Example")[1]
+    (entries,) = re.findall(r"```\n((?:[0-9a-f]{64},\d+,\d+\n)+)```", example)
+    (proof,) = re.findall(r"```json\n(.*?)```", example, re.DOTALL)
+    status, output = verify(proof.encode(), entries.encode())
+    assert status == 0, output
 
 
 def test_a_draw_with_exclusions_and_a_promotion_is_verified():
