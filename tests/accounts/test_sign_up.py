@@ -118,6 +118,14 @@ class TestSignUp:
         assert user.check_password("another long one")
         assert not user.check_password(PASSWORD)
 
+    def test_it_works_while_redis_is_gone(self, client, settings):
+        cache = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}  # nobody listens there
+        settings.CACHES = {"default": cache}
+        assert sign_up(client, "grace@example.com").status_code == 302
+        confirm(client)
+        sign_in(client, "grace@example.com")
+        assert is_signed_in(client)
+
     def test_the_page_is_there(self, client):
         assert client.get(SIGN_UP).status_code == 200
 

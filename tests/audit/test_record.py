@@ -103,6 +103,13 @@ class TestWhereItCameFrom:
         origin.reset(token)
         assert RequestContext.objects.get(record=row).address == kept
 
+    def test_every_answer_of_the_site_says_it_also_that_nothing_is_there(self, client):
+        assert client.get("/no-such-page/").headers["X-Request-ID"]
+        assert (
+            client.get("/healthz", headers={"X-Request-ID": "trace-1234"}).headers["X-Request-ID"]
+            == "trace-1234"
+        )
+
     def test_it_is_forgotten_when_the_view_fails(self, rf):
         def view(request):
             raise ZeroDivisionError
