@@ -6,6 +6,7 @@ which of them it sent.
 
 import contextlib
 import enum
+import re
 import smtplib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _WATCHED_SMTP = "notifications.channels.smtp.WatchedBackend"
 TEXT_LIMIT = 500  # characters of a provider's answer that are worth keeping
 SERVICE_NOT_AVAILABLE = 421  # RFC 5321 §3.8: the server closes the line after it
 TOO_BIG = 552  # the one refusal of MAIL FROM that is about the mail
+# One address and nothing else; whether it exists is for the server to say.
+_ADDRESS = re.compile(r"""[^\s@<>()\[\]\\,;:"]+@[^\s@<>()\\,;"]+""")
 # HTTP answers worth another try besides 5xx: request timeout, too early, too many requests.
 _TRY_AGAIN = frozenset({408, 425, 429})
 
@@ -174,7 +177,7 @@ class EmailChannel:
 
 def _compose(mail: Mail) -> EmailMultiAlternatives:
     headers = {"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated", **mail.headers}
-    if "\n" in mail.address or "," in mail.address:
+    if not _ADDRESS.fullmatch(mail.address):
         raise ValueError(f"{mail.address!r} is not one address")
     email = EmailMultiAlternatives(
         subject=mail.subject, body=mail.text, to=[_named(mail)], headers=headers, alternatives=[]

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
 
+GO_AHEAD = 354  # RFC 5321 §4.3.2: the server is ready to take the mail
+
 
 class _Watched(smtplib.SMTP):
     data_begun = False
@@ -18,8 +20,12 @@ class _Watched(smtplib.SMTP):
         self.data_begun, self.answer = False, (0, b"")
         return super().sendmail(*args, **kwargs)
 
+    def getreply(self) -> tuple[int, bytes]:
+        code, text = super().getreply()
+        self.data_begun = self.data_begun or code == GO_AHEAD
+        return code, text
+
     def data(self, msg: Any) -> tuple[int, bytes]:
-        self.data_begun = True
         self.answer = super().data(msg)
         return self.answer
 

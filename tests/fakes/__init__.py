@@ -1,0 +1,1 @@
+"""Local servers that speak the real protocols of providers, and misbehave on demand."""

@@ -1,0 +1,32 @@
+"""A worker process of the outbox for the tests that kill it: works until nothing is left, then says so."""
+
+import sys
+from types import SimpleNamespace
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from notifications.services import expansion, process_notifications, sending  # noqa: E402
+from tests.notifications import outbox  # noqa: E402
+
+
+def main(port: int, options: SimpleNamespace) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    sending.SMALL_BATCH = options.batch
+    expansion.CHUNK = options.chunk
+    expansion.expand_due_messages.__kwdefaults__["chunk"] = options.chunk
+    print("working", flush=True)
+    with outbox.installed():
+        while process_notifications(now=timezone.now()).found_work:
+            pass
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    port, batch, chunk = map(int, sys.argv[1:])
+    main(port, SimpleNamespace(batch=batch, chunk=chunk))
