@@ -1,0 +1,21 @@
+"""Draws in the admin. Importing this package registers its pages."""
+
+from draws.admin.draw import DrawAdmin
+from draws.admin.records import (
+    AwardAdmin,
+    DrawReportAdmin,
+    EntryAdmin,
+    EntryImportAdmin,
+    ImportRejectionAdmin,
+    WinnerAdmin,
+)
+
+__all__ = [
+    "AwardAdmin",
+    "DrawAdmin",
+    "DrawReportAdmin",
+    "EntryAdmin",
+    "EntryImportAdmin",
+    "ImportRejectionAdmin",
+    "WinnerAdmin",
+]
