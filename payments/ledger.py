@@ -19,7 +19,8 @@ import hashlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import psycopg
@@ -144,32 +145,8 @@ def post_many(specs: Sequence[EntrySpec], *, now: dt.datetime) -> list[LedgerEnt
             raise IdempotencyConflictError(spec.idem_key)
     if not wanted:
         return []
-    try:
-        with transaction.atomic():
-            entries = _insert_entries(wanted, now)
-            if len(entries) < len(wanted):
-                entries |= _known_entries([spec for key, spec in wanted.items() if key not in entries])
-            _insert_postings([(entries[key].pk, spec) for key, spec in wanted.items() if entries[key].is_new])
-    except IntegrityError as error:
-        raise _insufficient_funds(error) or error from error.__cause__
-    return [entries[spec.idem_key] for spec in specs]
-
-
-_INSERT_ENTRIES = """
-INSERT INTO payments_ledgerentry (public_id, idem_key, kind, actor_id, about, reason, digest, created_at)
-SELECT *, %s FROM unnest(
-    %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
-ON CONFLICT (idem_key) DO NOTHING
-RETURNING idem_key, id
-"""
-
-
-def _insert_entries(wanted: Mapping[str, EntrySpec], now: dt.datetime) -> dict[str, LedgerEntry]:
-    """Insert those whose key is new; by key. Waits for another transaction that is posting one of them."""
-    made: dict[str, LedgerEntry] = {}
-    for key in sorted(wanted):
-        spec = wanted[key]
-        made[key] = LedgerEntry(
+    entries = {
+        key: LedgerEntry(
             public_id=uuid.uuid4(),
             idem_key=key,
             kind=spec.kind,
@@ -179,64 +156,52 @@ def _insert_entries(wanted: Mapping[str, EntrySpec], now: dt.datetime) -> dict[s
             digest=spec.digest,
             created_at=now,
         )
-    columns = ("public_id", "idem_key", "kind", "actor_id", "about", "reason", "digest")
-    arrays = [[getattr(entry, column) for entry in made.values()] for column in columns]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_ENTRIES, [now, *arrays])
-        inserted = cursor.fetchall()
-    for key, pk in inserted:
-        entry = made[key]
-        entry.pk, entry.is_new = pk, True
-        entry._state.adding, entry._state.db = False, connection.alias
-    return {key: made[key] for key, _pk in inserted}
-
-
-def _known_entries(specs: Sequence[EntrySpec]) -> dict[str, LedgerEntry]:
-    """The entries that already have these keys. Raises `IdempotencyConflictError`."""
-    known = {
-        entry.idem_key: entry
-        for entry in LedgerEntry.objects.filter(idem_key__in=[s.idem_key for s in specs])
+        for key, spec in wanted.items()
     }
-    for spec in specs:
-        if bytes(known[spec.idem_key].digest) != spec.digest:
-            raise IdempotencyConflictError(spec.idem_key)
-    return known
+    ids = _call(entries.values(), wanted.values(), now)
+    for entry, pk in zip(entries.values(), ids, strict=True):
+        entry.pk, entry.is_new = pk, pk is not None
+        entry._state.adding, entry._state.db = False, connection.alias
+    if known := [key for key, entry in entries.items() if not entry.is_new]:
+        entries |= {entry.idem_key: entry for entry in LedgerEntry.objects.filter(idem_key__in=known)}
+    return [entries[spec.idem_key] for spec in specs]
 
 
-# `locked` reads each account as it is once its lock is held, whatever the statement's snapshot says.
-_INSERT_POSTINGS = """
-WITH leg AS (
-    SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[])
-        WITH ORDINALITY AS leg (entry_id, position, account_id, unit, amount, turn)
-), locked AS MATERIALIZED (
-    SELECT id, balance, version FROM payments_account WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE
-)
-INSERT INTO payments_posting (entry_id, position, account_id, unit, amount, balance_after, version)
-SELECT leg.entry_id, leg.position, leg.account_id, leg.unit, leg.amount,
-    locked.balance + sum(leg.amount) OVER past, locked.version + row_number() OVER past
-FROM leg LEFT JOIN locked ON locked.id = leg.account_id
-WINDOW past AS (PARTITION BY leg.account_id ORDER BY leg.turn ROWS UNBOUNDED PRECEDING)
-ORDER BY leg.turn
+_POST = """
+SELECT payments_post(%s, %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bytea[],
+    %s::int[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[])
 """
 
 
-def _insert_postings(entries: Sequence[tuple[int, EntrySpec]]) -> None:
-    """Lock the accounts and insert all legs; the trigger checks them and moves the balances."""
+def _call(entries: Iterable[LedgerEntry], specs: Iterable[EntrySpec], now: dt.datetime) -> list[int | None]:
+    """One call of the database's function (migration 0003); the ids of the entries that were new."""
+    rows = [(e.public_id, e.idem_key, e.kind, e.actor_id, e.about, e.reason, e.digest) for e in entries]
     legs = [
-        (entry_id, position, leg.account.pk, leg.account.unit, leg.amount)
-        for entry_id, spec in entries
+        (number, position, leg.account.pk, leg.account.unit, leg.amount)
+        for number, spec in enumerate(specs, start=1)
         for position, leg in enumerate(spec.legs, start=1)
     ]
-    if not legs:
-        return
-    accounts = {leg.account.pk for _id, spec in entries for leg in spec.legs if leg.account.is_materialised}
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_POSTINGS, [*map(list, zip(*legs, strict=True)), sorted(accounts)])
+    locks = sorted({leg.account.pk for spec in specs for leg in spec.legs if leg.account.is_materialised})
+    columns = [list(column) for column in (*zip(*rows, strict=True), *zip(*legs, strict=True))]
+    try:
+        # One statement is a transaction of its own; within the caller's, a savepoint keeps that usable.
+        with (
+            transaction.atomic() if connection.in_atomic_block else nullcontext(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(_POST, [now, *columns, locks])
+            (ids,) = cursor.fetchone()
+    except IntegrityError as error:
+        raise _ours(error) or error from error.__cause__
+    return list(ids)
 
 
-def _insufficient_funds(error: IntegrityError) -> InsufficientFundsError | None:
-    """What the floor's guard said, as ours; None when something else was refused."""
+def _ours(error: IntegrityError) -> LedgerError | None:
+    """What the database's guards said, as an error of ours; None when something else was refused."""
     cause = error.__cause__
-    if not isinstance(cause, psycopg.Error) or cause.diag.constraint_name != "payments_account_floor":
-        return None
-    return InsufficientFundsError(**json.loads(cause.diag.message_detail or "{}"))
+    if isinstance(cause, psycopg.Error) and cause.diag.message_detail:
+        if cause.diag.constraint_name == "payments_account_floor":
+            return InsufficientFundsError(**json.loads(cause.diag.message_detail))
+        if cause.diag.constraint_name == "payments_entry_idem_key":
+            return IdempotencyConflictError(cause.diag.message_detail)
+    return None
