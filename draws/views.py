@@ -76,7 +76,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     phase = draw.phase(now)
     entry = None
     if isinstance(request.user, User):
-        entry = Entry.objects.filter(draw=draw, member=request.user).first()
+        entry = services.entry_of(draw=draw, member=request.user)
     return {
         "draw": draw,
         "phase": phase,
@@ -130,7 +130,9 @@ def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     """My entry: the pid that will be published, and the salt that proves it is mine."""
     draw = _public_draw(slug)
     assert isinstance(request.user, User)
-    entry = get_object_or_404(Entry, draw=draw, member=request.user)
+    entry = services.entry_of(draw=draw, member=request.user)
+    if entry is None:
+        raise Http404
     return render(
         request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())}
     )
@@ -196,8 +198,16 @@ def entries_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     draw = _public_draw(slug)
     if draw.manifest is None:
         raise Http404
+    try:
+        file = services.entries_file(draw)
+    except services.EntriesChangedError:
+        return HttpResponse(
+            _("The entries file is missing, and what the site holds is not what was frozen. Keep your copy."),
+            status=503,
+            content_type="text/plain; charset=utf-8",
+        )
     return FileResponse(
-        services.entries_file(draw),
+        file,
         as_attachment=True,
         filename=f"{draw.slug}-entries.csv",
         content_type="text/csv; charset=us-ascii",

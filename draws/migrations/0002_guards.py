@@ -1,10 +1,12 @@
 """What no code may change once a draw is frozen, held by the database itself.
 
-Entries: draw, pid and weight of a frozen draw's entries never change, none is added, none is taken away. The
-check of an insert takes the draw row FOR SHARE, so a freeze (FOR UPDATE) waits for inserts under way: an entry
-is in the file or refused, also when its transaction is held open over the cutoff.
-Draws: what the manifest says never changes, there is one manifest for ever, and a drawn draw stays drawn.
-Reports and dispositions are append-only.
+Entries: a frozen draw's entries never change, none is added, none is taken away; identity, name, salt and
+member may be erased, and nothing else be put in their place. The check of an insert takes the draw row FOR
+SHARE, so a freeze (FOR UPDATE) waits for inserts under way: an entry is in the file or refused, also when its
+transaction is held open over the cutoff.
+Draws: what the manifest says never changes, there is one manifest for ever, a published draw is no draft
+again, and a drawn draw stays drawn. Reports and dispositions are append-only; a winner keeps the slot, an award
+keeps what it is worth.
 """
 
 from django.db import migrations
@@ -27,14 +29,18 @@ CREATE FUNCTION draws_entry_refuse_frozen_change() RETURNS trigger LANGUAGE plpg
 BEGIN
     PERFORM 1 FROM draws_draw WHERE id IN (OLD.draw_id, NEW.draw_id) ORDER BY id FOR SHARE;
     IF EXISTS (SELECT 1 FROM draws_draw WHERE id IN (OLD.draw_id, NEW.draw_id) AND frozen_at IS NOT NULL) THEN
-        RAISE EXCEPTION 'entry % belongs to a frozen draw: its draw, pid and weight never change', OLD.id
+        RAISE EXCEPTION 'entry % belongs to a frozen draw: who it is may be erased, nothing else changes', OLD.id
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER draws_entry_update BEFORE UPDATE ON draws_entry FOR EACH ROW
-    WHEN (OLD.id IS DISTINCT FROM NEW.id OR OLD.draw_id IS DISTINCT FROM NEW.draw_id
-          OR OLD.pid IS DISTINCT FROM NEW.pid OR OLD.weight IS DISTINCT FROM NEW.weight)
+    WHEN ((OLD.id, OLD.draw_id, OLD.pid, OLD.weight, OLD.source, OLD.entered_at)
+              IS DISTINCT FROM (NEW.id, NEW.draw_id, NEW.pid, NEW.weight, NEW.source, NEW.entered_at)
+          OR (OLD.identity IS DISTINCT FROM NEW.identity AND NEW.identity IS NOT NULL)
+          OR (OLD.salt IS DISTINCT FROM NEW.salt AND NEW.salt IS NOT NULL)
+          OR (OLD.member_id IS DISTINCT FROM NEW.member_id AND NEW.member_id IS NOT NULL)
+          OR (OLD.name <> NEW.name AND NEW.name <> ''))
     EXECUTE FUNCTION draws_entry_refuse_frozen_change();
 
 CREATE FUNCTION draws_entry_refuse_frozen_delete() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -71,10 +77,16 @@ DROP FUNCTION draws_refuse_change();
 DRAWS = """
 CREATE FUNCTION draws_draw_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NEW.published_at IS NULL AND NEW.status NOT IN ('draft', 'cancelled') THEN
+        RAISE EXCEPTION 'draw % was not published', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.published_at IS NOT NULL AND NEW.status = 'draft' THEN
+        RAISE EXCEPTION 'draw % is published and no draft again', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
     IF OLD.published_at IS NOT NULL AND (
-        OLD.public_id, OLD.scope, OLD.sources, OLD.secret_encrypted = '', OLD.published_at)
+        OLD.id, OLD.public_id, OLD.scope, OLD.sources, OLD.secret_encrypted = '', OLD.published_at)
         IS DISTINCT FROM (
-        NEW.public_id, NEW.scope, NEW.sources, NEW.secret_encrypted = '', NEW.published_at) THEN
+        NEW.id, NEW.public_id, NEW.scope, NEW.sources, NEW.secret_encrypted = '', NEW.published_at) THEN
         RAISE EXCEPTION 'the commitment of published draw % never changes', OLD.id
             USING ERRCODE = 'restrict_violation';
     END IF;
@@ -98,8 +110,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER draws_draw_update BEFORE UPDATE ON draws_draw FOR EACH ROW
-    WHEN (OLD.published_at IS NOT NULL) EXECUTE FUNCTION draws_draw_refuse_change();
+CREATE TRIGGER draws_draw_update BEFORE UPDATE ON draws_draw
+    FOR EACH ROW EXECUTE FUNCTION draws_draw_refuse_change();
 
 CREATE FUNCTION draws_draw_refuse_delete() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -109,17 +121,24 @@ CREATE TRIGGER draws_draw_delete BEFORE DELETE ON draws_draw FOR EACH ROW
     WHEN (OLD.published_at IS NOT NULL) EXECUTE FUNCTION draws_draw_refuse_delete();
 
 CREATE FUNCTION draws_prize_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    draws bigint[] := CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.draw_id] WHEN 'DELETE' THEN ARRAY[OLD.draw_id]
+                      ELSE ARRAY[OLD.draw_id, NEW.draw_id] END;
 BEGIN
-    IF EXISTS (SELECT 1 FROM draws_draw WHERE frozen_at IS NOT NULL
-               AND id = CASE WHEN TG_OP = 'INSERT' THEN NEW.draw_id ELSE OLD.draw_id END) THEN
+    -- The lock makes a freeze wait for a change under way, as with entries.
+    PERFORM 1 FROM draws_draw WHERE id = ANY (draws) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT 1 FROM draws_draw WHERE id = ANY (draws) AND frozen_at IS NOT NULL) THEN
         RAISE EXCEPTION 'the prizes of a frozen draw never change' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 CREATE TRIGGER draws_prize_change BEFORE INSERT OR UPDATE OR DELETE ON draws_prize
     FOR EACH ROW EXECUTE FUNCTION draws_prize_refuse_change();
+CREATE TRIGGER draws_prize_truncate BEFORE TRUNCATE ON draws_prize
+    FOR EACH STATEMENT EXECUTE FUNCTION draws_refuse_change('prizes are never truncated');
 """
 DRAWS_BACK = """
+DROP TRIGGER draws_prize_truncate ON draws_prize;
 DROP TRIGGER draws_draw_update ON draws_draw;
 DROP TRIGGER draws_draw_delete ON draws_draw;
 DROP TRIGGER draws_prize_change ON draws_prize;
@@ -144,8 +163,28 @@ CREATE TRIGGER draws_winner_update BEFORE UPDATE ON draws_winner FOR EACH ROW
     WHEN ((OLD.draw_id, OLD.slot, OLD.rank, OLD.entry_id, OLD.prize_id, OLD.award_id, OLD.ticket)
           IS DISTINCT FROM (NEW.draw_id, NEW.slot, NEW.rank, NEW.entry_id, NEW.prize_id, NEW.award_id, NEW.ticket))
     EXECUTE FUNCTION draws_winner_refuse_change();
+
+CREATE TRIGGER draws_award_kept BEFORE DELETE OR TRUNCATE ON draws_award
+    FOR EACH STATEMENT EXECUTE FUNCTION draws_refuse_change('awards are never deleted');
+CREATE FUNCTION draws_award_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'award % keeps what it is for, whose and worth how much', OLD.id
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER draws_award_update BEFORE UPDATE ON draws_award FOR EACH ROW
+    WHEN ((OLD.id, OLD.public_id, OLD.key, OLD.about, OLD.pool, OLD.kind, OLD.unit, OLD.amount, OLD.created_at)
+              IS DISTINCT FROM
+              (NEW.id, NEW.public_id, NEW.key, NEW.about, NEW.pool, NEW.kind, NEW.unit, NEW.amount, NEW.created_at)
+          OR (OLD.identity IS DISTINCT FROM NEW.identity AND NEW.identity IS NOT NULL)
+          OR (OLD.member_id IS NOT NULL AND OLD.member_id IS DISTINCT FROM NEW.member_id)
+          OR (OLD.payout_id IS NOT NULL AND OLD.payout_id IS DISTINCT FROM NEW.payout_id)
+          OR (OLD.state = 'paid' AND NEW.state NOT IN ('paid', 'reversed')))
+    EXECUTE FUNCTION draws_award_refuse_change();
 """
 RECORDS_BACK = """
+DROP TRIGGER draws_award_kept ON draws_award;
+DROP TRIGGER draws_award_update ON draws_award;
+DROP FUNCTION draws_award_refuse_change();
 DROP TRIGGER draws_report_append_only ON draws_drawreport;
 DROP TRIGGER draws_disposition_append_only ON draws_disposition;
 DROP TRIGGER draws_winner_kept ON draws_winner;

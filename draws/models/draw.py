@@ -15,15 +15,16 @@ from accounts.models import validate_time_zone
 
 OVERDUE_AFTER = dt.timedelta(minutes=5)
 LEAST_WAIT_S = 30
-MAX_WAIT_S = 7 * 86_400
 
 
 class DrawQuerySet(models.QuerySet["Draw"]):
     """Sets of draws that jobs and pages ask for."""
 
     def public(self) -> "DrawQuerySet":
-        """Draws anyone may see: all but drafts."""
-        return self.exclude(status=Draw.Status.DRAFT)
+        """Draws anyone may see: all but drafts, also those that were dropped as such."""
+        return self.exclude(status=Draw.Status.DRAFT).exclude(
+            status=Draw.Status.CANCELLED, published_at__isnull=True
+        )
 
     def open(self, now: dt.datetime) -> "DrawQuerySet":
         """Draws that take entries at `now`."""

@@ -7,13 +7,21 @@ from draws.services.errors import DrawError
 from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
 from draws.services.importing import ImportRefusedError, import_entries
-from draws.services.proving import canonical_manifest, entries_file, proof_of, verify_stored_draw
+from draws.services.people import entry_of
+from draws.services.proving import (
+    EntriesChangedError,
+    canonical_manifest,
+    entries_file,
+    proof_of,
+    verify_stored_draw,
+)
 from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
 
 __all__ = [
     "Check",
     "ClaimError",
     "DrawError",
+    "EntriesChangedError",
     "EntryRefusedError",
     "ExecutionError",
     "ExecutionSummary",
@@ -27,6 +35,7 @@ __all__ = [
     "claim_award",
     "enter_draw",
     "entries_file",
+    "entry_of",
     "execute_draw",
     "execute_due_draws",
     "execution_checks",

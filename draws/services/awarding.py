@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.services import record
 from draws.models import Award, Draw, Entry, Prize, Winner
 from draws.services.errors import DrawError
+from draws.services.people import has_verified_address
 from payments import pools
 
 
@@ -81,19 +82,24 @@ def award_prizes(*, draw: Draw, wins: Sequence[Win], now: dt.datetime) -> list[A
 def claimable_awards(member: User) -> list[Award]:
     """Awards that wait for this member: by account, or by the verified address they won with."""
     waiting = Award.objects.filter(state=Award.State.CLAIMABLE)
-    return list(waiting.filter(member=member) | waiting.filter(member=None, identity=member.email))
+    mine = waiting.filter(member=member)
+    if has_verified_address(member):
+        mine |= waiting.filter(member=None, identity=member.email)
+    return list(mine)
 
 
 def claim_award(*, award: Award, member: User, now: dt.datetime) -> Award:
     """Pay an award that waited on the owed account into the wallet of the member whose address won it.
 
-    The caller vouches that `member` signed in with a verified address. Claiming again does nothing. Raises
-    `ClaimError` for another person's award, after the deadline, and for prizes the ledger does not hold.
+    Claiming again does nothing. Raises `ClaimError` for another person's award, while the address is not
+    verified, after the deadline, and for prizes the ledger does not hold.
     """
     with transaction.atomic():
         award = Award.objects.select_for_update().get(pk=award.pk)
         if award.member_id != member.pk and (award.member_id is not None or award.identity != member.email):
             raise ClaimError(_("This prize belongs to somebody else."))
+        if award.member_id is None and not has_verified_address(member):
+            raise ClaimError(_("Confirm your e-mail address first; then claim."))
         if award.state == Award.State.PAID:
             return award
         if award.state != Award.State.CLAIMABLE or (

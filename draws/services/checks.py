@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from draws import vwd1
 from draws.models import Draw, Prize
+from draws.models.draw import LEAST_WAIT_S
 from draws.vault import VaultError, open_secret
 from payments.money import format_amount
 from payments.pools import pool_balances
@@ -37,12 +38,13 @@ def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
             _("Times are in order"),
             draw.opens_at < draw.closes_at
             and draw.closes_at > now
+            and draw.min_wait_s >= LEAST_WAIT_S
             and draw.draw_at >= draw.closes_at + least,
             mend=_(
                 "Let entries open before they close, close them in the future, and draw at least "
                 "%(seconds)d seconds after they close."
             )
-            % {"seconds": draw.min_wait_s},
+            % {"seconds": max(draw.min_wait_s, LEAST_WAIT_S)},
         ),
         Check(
             "rules",
@@ -51,7 +53,7 @@ def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
             mend=_("Write the rules: they are hashed when the draw is published."),
         ),
     ]
-    checks += _pool_checks(draw, prizes, reserved=False)
+    checks += _pool_checks(draw, prizes)
     return checks
 
 
@@ -86,7 +88,7 @@ def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> 
             mend=_("The freeze job runs every few seconds after the cutoff; “Freeze now” does it by hand."),
         ),
         _prizes_configured(prizes),
-        *_pool_checks(draw, prizes, reserved=draw.published_at is not None),
+        *_pool_checks(draw, prizes),
         Check(
             "once",
             _("Not executed already"),
@@ -108,8 +110,8 @@ def _prizes_configured(prizes: list[Prize]) -> Check:
     )
 
 
-def _pool_checks(draw: Draw, prizes: list[Prize], *, reserved: bool) -> list[Check]:
-    """One check a unit: the pool (its reserved part once published) covers the prizes."""
+def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
+    """One check a unit: what the pool has set aside and what is free in it cover the prizes."""
     needed: dict[str, int] = {}
     for prize in prizes:
         if prize.unit:
@@ -118,7 +120,7 @@ def _pool_checks(draw: Draw, prizes: list[Prize], *, reserved: bool) -> list[Che
     checks = []
     for unit, amount in sorted(needed.items()):
         balance = balances.get(unit)
-        there = (balance.reserved if reserved else balance.free) if balance else 0
+        there = balance.reserved + balance.free if balance else 0
         checks.append(
             Check(
                 f"pool:{unit}",

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import newest_seal, record
@@ -25,8 +25,8 @@ from draws.selection import Rank, draw_ranks
 from draws.services.awarding import Win, award_prizes
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
-from draws.services.proving import index_of_entries, pids_at
-from draws.services.publishing import release_reserved
+from draws.services.proving import frozen_entries
+from draws.services.publishing import prize_totals, release_reserved
 from draws.services.telling import tell_failure, tell_results
 from draws.slots import Assignment, assign_slots, expand_prizes, ranks_due
 from draws.vault import open_secret
@@ -35,6 +35,7 @@ from payments import pools
 log = structlog.get_logger(__name__)
 
 _BACKOFF_S = (10, 30, 60, 120, 300, 600)
+_UNDER_WAY = (Draw.Status.ACTIVE, Draw.Status.EXECUTING)
 
 
 class ExecutionError(DrawError):
@@ -59,6 +60,7 @@ class _Outcome:
     ranks: list[Rank]
     assignments: list[Assignment]
     pid_of_rank: Mapping[int, str]
+    tickets_of_rank: Mapping[int, int]
 
 
 def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
@@ -92,14 +94,14 @@ def execute_draw(
         return None
     if by is not None:
         if not reason.strip():
-            raise ExecutionError("Say why the draw is executed by hand.")
+            raise ExecutionError(_("Say why the draw is executed by hand."))
         # A refusal by hand is an answer to the one who asked; only the job's failures go on record.
         _require(execution_checks(draw, now=now, by_hand=True))
     try:
         _require(execution_checks(draw, now=now, by_hand=by is not None))
-        outcome = compute_outcome(draw)
         if not _mark_executing(draw_id):
             return None
+        outcome = compute_outcome(draw)
         return _write(draw_id=draw_id, outcome=outcome, by=by, reason=reason.strip(), now=now)
     except Exception as error:
         if not _fail(draw_id=draw_id, error=error, by=by, now=now):
@@ -116,27 +118,19 @@ def _require(checks: list[Any]) -> None:
 def compute_outcome(draw: Draw) -> _Outcome:
     """The result of a frozen draw, from its manifest, its entries file and its secret. Changes nothing.
 
-    Raises `ExecutionError` when the entries don't have the hash that was promised.
+    Raises `EntriesChangedError` when the entries don't have the hash that was promised.
     """
     manifest = draw.manifest
     assert manifest is not None
-    index = index_of_entries(draw)
-    promised = manifest["entries"]
-    if (index.sha256, len(index.firsts), index.tickets) != (
-        promised["sha256"],
-        promised["count"],
-        promised["tickets"],
-    ):
-        raise ExecutionError(
-            "The entries are not those that were frozen: their hash is "
-            f"{index.sha256}, promised was {promised['sha256']}. Nothing is drawn from them."
-        )
     revealed = [proof.reveal_commit(secret_hex=open_secret(draw.secret_encrypted).hex())]
     seed = proof.seed_of(manifest=manifest, revealed=revealed)
     slots = expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"])
-    due = ranks_due(slots=len(slots), alternates=manifest["alternates"], entries=promised["count"])
-    ranks = list(islice(draw_ranks(seed=seed, firsts=index.firsts, total=index.tickets), due))
-    pids = pids_at(draw, [rank.index for rank in ranks])
+    due = ranks_due(slots=len(slots), alternates=manifest["alternates"], entries=manifest["entries"]["count"])
+    with frozen_entries(draw) as entries:
+        index = entries.index
+        ranks = list(islice(draw_ranks(seed=seed, firsts=index.firsts, total=index.tickets), due))
+        pids = entries.pids_at([rank.index for rank in ranks])
+        tickets_of_rank = {rank.rank: entries.tickets_of(rank.index) for rank in ranks}
     assignments = assign_slots(prizes=slots, ranks=len(ranks), skipped=())
     seal = newest_seal()
     report = proof.build_report(
@@ -153,15 +147,21 @@ def compute_outcome(draw: Draw) -> _Outcome:
         if seal
         else None,
     )
-    return _Outcome(report, ranks, assignments, {rank.rank: pids[rank.index] for rank in ranks})
+    return _Outcome(
+        report=report,
+        ranks=ranks,
+        assignments=assignments,
+        pid_of_rank={rank.rank: pids[rank.index] for rank in ranks},
+        tickets_of_rank=tickets_of_rank,
+    )
 
 
 def _mark_executing(draw_id: int) -> bool:
     """Show the world that the draw is under way. A killed run leaves the mark; the next run goes on from it."""
     return bool(
-        Draw.objects.filter(
-            pk=draw_id, status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), executed_at=None
-        ).update(status=Draw.Status.EXECUTING, attempts=F("attempts") + 1)
+        Draw.objects.filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None).update(
+            status=Draw.Status.EXECUTING
+        )
     )
 
 
@@ -172,13 +172,14 @@ def _write(
     with transaction.atomic():
         draw = (
             Draw.objects.select_for_update(skip_locked=True)
-            .filter(pk=draw_id, status=Draw.Status.EXECUTING, executed_at=None)
+            .filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None)
             .first()
         )
         if draw is None:
             return None
         _require(execution_checks(draw, now=now, by_hand=by is not None))
         wins = _wins(draw, outcome)
+        _reserve_what_is_missing(draw, now=now)
         awards = award_prizes(draw=draw, wins=wins, now=now)
         Winner.objects.bulk_create(
             Winner(
@@ -206,34 +207,48 @@ def _write(
         draw.status = Draw.Status.COMPLETED
         draw.executed_at = now
         draw.execution_error = ""
+        draw.attempts += 1
         draw.next_attempt_at = None
-        draw.save(update_fields=["status", "executed_at", "execution_error", "next_attempt_at"])
+        draw.save(update_fields=["status", "executed_at", "execution_error", "attempts", "next_attempt_at"])
         tell_results(draw=draw, report=report, now=now)
     return report
 
 
+def _reserve_what_is_missing(draw: Draw, *, now: dt.datetime) -> None:
+    """Set aside what prizes cost beyond what was set aside when the draw was published; the pool has it."""
+    balances = pools.pool_balances(draw.pool)
+    for unit, needed in sorted(prize_totals(draw).items()):
+        reserved = balances[unit].reserved if unit in balances else 0
+        if needed > reserved:
+            pools.reserve_prizes(
+                pool=draw.pool,
+                unit=unit,
+                amount=needed - reserved,
+                idem_key=f"draw:{draw.public_id}:reserve-more:{unit}",
+                by=None,
+                now=now,
+            )
+
+
 def _wins(draw: Draw, outcome: _Outcome) -> list[Win]:
-    """Who won what, with the entries of exactly those ranks."""
+    """Who won what, with the entries of exactly those ranks. Raises `ExecutionError` if one isn't there."""
     prizes: dict[str, Prize] = {str(prize.code): prize for prize in draw.prizes.all()}
     for prize in prizes.values():
         prize.draw = draw  # the currency of a cash prize is the draw's
-    taken = [item for item in outcome.assignments if item.rank is not None]
-    pids = [bytes.fromhex(outcome.pid_of_rank[item.rank]) for item in taken if item.rank is not None]
-    entries = {
-        bytes(entry.pid): entry
-        for entry in Entry.objects.filter(draw=draw, pid__in=pids).select_related("member")
-    }
-    return [
-        Win(
-            slot=item.slot,
-            rank=item.rank,
-            ticket=outcome.ranks[item.rank].ticket,
-            entry=entries[bytes.fromhex(outcome.pid_of_rank[item.rank])],
-            prize=prizes[item.prize],
-        )
-        for item in taken
-        if item.rank is not None
-    ]
+    taken = {item.rank: item for item in outcome.assignments if item.rank is not None}
+    pids = {rank: bytes.fromhex(outcome.pid_of_rank[rank]) for rank in taken}
+    found = Entry.objects.filter(draw=draw, pid__in=pids.values()).select_related("member")
+    entries = {bytes(entry.pid): entry for entry in found}
+    wins = []
+    for rank, item in taken.items():
+        entry = entries.get(pids[rank])
+        if entry is None or entry.weight != outcome.tickets_of_rank[rank]:
+            raise ExecutionError(
+                _("The entry of rank %(rank)d is not in the database as it was frozen.") % {"rank": rank}
+            )
+        prize = prizes[item.prize]
+        wins.append(Win(item.slot, rank, outcome.ranks[rank].ticket, entry, prize))
+    return wins
 
 
 def _release_leftover(draw: Draw, *, now: dt.datetime) -> dict[str, int]:
@@ -305,17 +320,21 @@ def _fail(*, draw_id: int, error: Exception, by: User | None, now: dt.datetime) 
     with transaction.atomic():
         draw = (
             Draw.objects.select_for_update()
-            .filter(pk=draw_id, status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), executed_at=None)
+            .filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None)
             .first()
         )
         if draw is None:
             return False
-        first_time = draw.execution_error != str(error)
+        if by is None and draw.next_attempt_at is not None and draw.next_attempt_at > now:
+            return True  # another process met the failure at the same moment, and has written it down
+        text = (str(error) or type(error).__name__).replace("\0", "\\0")
+        first_time = draw.execution_error != text
         wait = _BACKOFF_S[min(draw.attempts, len(_BACKOFF_S) - 1)]
         draw.status = Draw.Status.ACTIVE
-        draw.execution_error = str(error) or type(error).__name__
+        draw.attempts += 1
+        draw.execution_error = text
         draw.next_attempt_at = now + dt.timedelta(seconds=wait * (0.5 + random.random() / 2))
-        draw.save(update_fields=["status", "execution_error", "next_attempt_at"])
+        draw.save(update_fields=["status", "attempts", "execution_error", "next_attempt_at"])
         record(
             actor=by,
             action="draw.execution_failed",

@@ -7,15 +7,20 @@ manifest, once. The next run goes on where the last one stopped.
 """
 
 import datetime as dt
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import structlog
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
@@ -28,6 +33,7 @@ from notifications.services import notify
 
 log = structlog.get_logger(__name__)
 
+_BLOCK = 1 << 18
 _ENTRIES_ROWS = """
     COPY (
         SELECT encode(pid, 'hex'),
@@ -71,10 +77,14 @@ def freeze_draw(*, draw_id: int, now: dt.datetime, by: User | None = None, reaso
 
 
 def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: str) -> bool:
-    """Step 1: set `frozen_at`. False when another process holds the row or there is nothing to do."""
+    """Step 1: set `frozen_at`. False when another process holds the row or there is nothing to do.
+
+    The job comes again in a moment and passes by a row that is busy; an admin's word waits for the entries
+    that are just being made, of which there may always be one.
+    """
     with transaction.atomic():
         draw = (
-            Draw.objects.select_for_update(skip_locked=True)
+            Draw.objects.select_for_update(skip_locked=by is None)
             .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )
@@ -87,9 +97,9 @@ def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: st
             if by is None:
                 return False
             if not reason.strip():
-                raise FreezeError("Say why entries close early: it is published with the draw.")
+                raise FreezeError(_("Say why entries close early: it is published with the draw."))
             if draw.opens_at >= frozen_at:
-                raise FreezeError("Entries have not opened yet: cancel the draw, or wait until they do.")
+                raise FreezeError(_("Entries have not opened yet: cancel the draw, or wait until they do."))
             draw.closes_at = frozen_at
         draw.frozen_at = frozen_at
         # A late freeze moves the draw, so that the least wait between promise and result holds.
@@ -216,8 +226,22 @@ def written_entries_file(draw: Draw) -> Iterator[tuple[IO[bytes], EntriesSummary
 
 
 def store_entries_file(file: IO[bytes], draw: Draw) -> None:
-    """Put the file in place. An older copy is the same bytes, or the torn one of a killed freeze."""
+    """Put the file in place, whole or not at all, whoever reads, writes or is killed meanwhile."""
     name = entries_file_name(draw)
-    if default_storage.exists(name):
+    try:
+        path = Path(default_storage.path(name))
+    except NotImplementedError:  # an object store: what is put there appears at once and whole
         default_storage.delete(name)
-    default_storage.save(name, File(file))
+        default_storage.save(name, File(file))
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".entries-", delete=False) as partial:
+        try:
+            shutil.copyfileobj(file, partial, _BLOCK)
+            partial.flush()
+            os.fsync(partial.fileno())
+            os.fchmod(partial.fileno(), settings.FILE_UPLOAD_PERMISSIONS or 0o644)
+            os.replace(partial.name, path)
+        except BaseException:
+            os.unlink(partial.name)
+            raise

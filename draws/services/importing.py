@@ -2,12 +2,16 @@
 
 Columns: `email` (or `phone`, or `identity`), and if there are any `name` and `weight`; a first line that names
 them, or else the order identity, name, weight. A million lines are one COPY and two statements.
+
+Each line is read by itself. A quotation mark that is never closed then costs its own line and not, as with a
+reader of whole records, some thousand people after it.
 """
 
 import csv
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
@@ -18,12 +22,17 @@ from accounts.models import User
 from audit.services import record
 from draws import vwd1
 from draws.models import Draw, Entry, EntryImport
-from draws.services.entering import NewEntry, copy_into_stage, create_stage, insert_staged, lock_open_draw
+from draws.services.entering import lock_open_draw
 from draws.services.errors import DrawError
+from draws.services.staging import NewEntry, RefusedLine, copy_into_stage, create_stage, insert_staged
 
 _IDENTITY_COLUMNS = ("identity", "email", "e-mail", "e_mail", "phone")
 _CONTENT = 300
+_NAME = 80
+_LONGEST_LINE = 10_000
 _PROGRESS_EVERY = 10_000
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_WEIGHT = re.compile(r"[0-9]{1,16}")
 
 
 class ImportRefusedError(DrawError):
@@ -39,56 +48,78 @@ class _Columns:
 
 @dataclass
 class _Reader:
-    """Reads rows, keeps what was refused, hashes the file on the way."""
+    """Reads rows, counts them, hashes the file on the way, and remembers the first refusal."""
 
     file: BinaryIO
     progress: Callable[[int], None]
     lines: int = 0
-    rejected: list[tuple[int, str, str]] = field(default_factory=list)
+    first_refused: tuple[int, RefusedLine] | None = None
 
     def __post_init__(self) -> None:
         self.digest = sha256()
 
-    def entries(self) -> Iterator[tuple[int, NewEntry]]:
-        """Good rows as (line number, entry)."""
+    def rows(self) -> Iterator[tuple[int, NewEntry | RefusedLine]]:
+        """Every line that says something, as (line number, the person or why there is none)."""
         columns: _Columns | None = None
-        reader = csv.reader(self._text())
-        while True:
+        for number, line in enumerate(self._lines(), start=1):
+            if not line.strip(b" \t\r\n,"):
+                continue
             try:
-                row = next(reader, None)
-            except csv.Error as error:
-                self.rejected.append(
-                    (reader.line_num, "", _("Not a CSV line: %(error)s.") % {"error": error})
-                )
-                continue
-            if row is None:
-                break
-            if not any(cell.strip() for cell in row):
-                continue
-            if columns is None:
-                columns = _columns_of(row)
-                if columns is not None:
-                    continue
-                columns = _Columns()
+                cells = _cells_of(line)
+                if columns is None:
+                    named = _columns_of(cells)
+                    columns = named or _Columns()
+                    if named:
+                        continue
+                row: NewEntry | RefusedLine = _entry_of(cells, columns)
+            except ValueError as error:
+                row = RefusedLine(_shown(line), str(error)[:_CONTENT])
+                self.first_refused = self.first_refused or (number, row)
             self.lines += 1
             if self.lines % _PROGRESS_EVERY == 0:
                 self.progress(self.lines)
-            try:
-                yield reader.line_num, _entry_of(row, columns)
-            except ValueError as error:
-                self.rejected.append((reader.line_num, ",".join(row)[:_CONTENT], str(error)[:_CONTENT]))
+            yield number, row
 
-    def _text(self) -> Iterator[str]:
-        first = True
-        for line in self.file:
+    def _lines(self) -> Iterator[bytes]:
+        """Lines without a byte order mark; of an endless one only the beginning is kept."""
+        is_first = True
+        while line := self.file.readline(_LONGEST_LINE + 1):
             self.digest.update(line)
-            try:
-                text = line.decode("utf-8-sig" if first else "utf-8")
-            except UnicodeDecodeError:
-                # One such line is that line's fault; it must not hide behind a replaced character.
-                text = "\x00" + line.decode("latin-1")
-            first = False
-            yield text.replace("\x00", "\ufffd")
+            rest = line
+            while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
+                rest = self.file.readline(_LONGEST_LINE + 1)
+                self.digest.update(rest)
+            yield line.removeprefix(b"\xef\xbb\xbf") if is_first else line
+            is_first = False
+
+
+def _cells_of(line: bytes) -> list[str]:
+    """The cells of one line. Raises ValueError with a sentence for whoever made the file."""
+    if len(line) > _LONGEST_LINE:
+        raise ValueError(_("This line is longer than %(most)d bytes.") % {"most": _LONGEST_LINE})
+    if b"\0" in line:
+        raise ValueError(
+            _("This line holds a NUL character: save the file as UTF-8 text and import it again.")
+        )
+    try:
+        text = line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(_("This line is not UTF-8: save the file as UTF-8 and import it again.")) from None
+    if "\ufffd" in text:
+        raise ValueError(_("A character of this line was lost before: save the file as UTF-8 at its origin."))
+    if '"' not in text and "\r" not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise ValueError(_("Not a CSV line of its own: %(error)s.") % {"error": error}) from None
+
+
+def _shown(line: bytes) -> str:
+    """A refused line as it can be stored and read."""
+    return (
+        line[:_CONTENT].rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")[:_CONTENT]
+    )
 
 
 def _columns_of(row: list[str]) -> _Columns | None:
@@ -106,19 +137,15 @@ def _cell(row: list[str], index: int | None) -> str:
 
 
 def _entry_of(row: list[str], columns: _Columns) -> NewEntry:
-    if any("\ufffd" in cell for cell in row):
-        raise ValueError(_("This line is not UTF-8: save the file as UTF-8 and import it again."))
     identity = vwd1.normalise_identity(_cell(row, columns.identity))
-    text = _cell(row, columns.weight) or "1"
-    if (
-        not (text.isascii() and text.isdigit())
-        or not 1 <= int(text[:17]) <= vwd1.MAX_TICKETS
-        or len(text) > 16
-    ):
+    weight = _cell(row, columns.weight) or "1"
+    if not _WEIGHT.fullmatch(weight) or not 1 <= int(weight) <= vwd1.MAX_TICKETS:
         raise ValueError(
-            _("“%(weight)s” is not a number of tickets: write a whole number from 1.") % {"weight": text[:40]}
+            _("“%(weight)s” is not a number of tickets: write a whole number from 1.")
+            % {"weight": weight[:40]}
         )
-    return NewEntry(identity=identity, weight=int(text), name=_cell(row, columns.name)[:80])
+    name = _CONTROLS.sub(" ", _cell(row, columns.name))[:_NAME].strip()
+    return NewEntry(identity=identity, weight=int(weight), name=name)
 
 
 def import_entries(
@@ -140,14 +167,14 @@ def import_entries(
     with transaction.atomic():
         create_stage()
         # Locked before the file is read: whoever starts in time gets in, and a closed draw is told at once.
-        staged = copy_into_stage(scope=lock_open_draw(draw), rows=reader.entries())
+        staged = copy_into_stage(scope=lock_open_draw(draw), rows=reader.rows())
         if not reader.lines:
             raise ImportRefusedError(_("The file has no lines. Write one person a line: email,name,weight."))
-        if not staged:
-            line, _content, reason = reader.rejected[0]
+        if not staged and reader.first_refused:
+            line, refused = reader.first_refused
             raise ImportRefusedError(
                 _("None of the %(count)d lines can be used. Line %(line)d: %(reason)s")
-                % {"count": reader.lines, "line": line, "reason": reason}
+                % {"count": reader.lines, "line": line, "reason": refused.reason}
             )
         report = EntryImport.objects.create(
             draw=draw,
@@ -159,9 +186,8 @@ def import_entries(
             by=by,
             created_at=now,
         )
-        _write_rejections(report, reader.rejected)
         report.accepted = insert_staged(draw=draw, source=Entry.Source.IMPORT, now=now)
-        report.rejected = report.rejections.count()
+        report.rejected = _write_rejections(report)
         report.save(update_fields=["accepted", "rejected"])
         record(
             actor=by,
@@ -179,31 +205,28 @@ def import_entries(
     return report
 
 
-def _write_rejections(report: EntryImport, rejected: list[tuple[int, str, str]]) -> None:
-    """Store refused lines: what the reader refused, and repeats, which only the database can see."""
+def _write_rejections(report: EntryImport) -> int:
+    """Store what the reader refused, and every good line that made no entry; returns how many. After the insert."""
     with connection.cursor() as cursor:
-        with cursor.copy(
-            "COPY draws_importrejection (entry_import_id, line, content, reason) FROM STDIN"
-        ) as copy:
-            for line, content, reason in rejected:
-                copy.write_row((report.pk, line, content, reason))
         cursor.execute(
             """
             INSERT INTO draws_importrejection (entry_import_id, line, content, reason)
-            SELECT %(import)s, line, left(identity, 300), CASE
+            SELECT %(import)s, line, content, reason FROM draws_staged WHERE reason IS NOT NULL
+            UNION ALL
+            SELECT %(import)s, line, left(identity, %(content)s), CASE
                 WHEN first_line < line THEN format(%(repeated)s, first_line) ELSE %(known)s END
             FROM (
-                SELECT staged.line, staged.identity, entry.id IS NOT NULL AS is_known,
-                       min(staged.line) OVER (PARTITION BY staged.identity) AS first_line
-                FROM draws_staged staged
-                LEFT JOIN draws_entry entry ON entry.draw_id = %(draw)s AND entry.identity = staged.identity
-            ) seen
-            WHERE is_known OR first_line < line
+                SELECT line, identity, pid, min(line) OVER (PARTITION BY identity) AS first_line
+                FROM draws_staged WHERE reason IS NULL
+            ) good
+            WHERE NOT EXISTS (SELECT 1 FROM draws_entry entry WHERE entry.draw_id = %(draw)s AND entry.pid = good.pid)
             """,
             {
                 "import": report.pk,
                 "draw": report.draw_id,
+                "content": _CONTENT,
                 "repeated": _("This person stands in line %s already."),
                 "known": _("This person is in the draw already."),
             },
         )
+        return int(cursor.rowcount)

@@ -1,69 +1,125 @@
 """The published evidence of a draw: its entries file, its proof, and the check that both still hold."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import IO, Any, cast
 
+import structlog
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from audit.canonical import canonical_json
 from draws import proof
 from draws.entries_file import EntriesFileError, EntriesIndex
 from draws.models import Disposition, Draw
 from draws.selection import draw_ranks
+from draws.services.errors import DrawError
 from draws.services.freezing import entries_file_name, store_entries_file, written_entries_file
 from draws.slots import Disposition as SlotDisposition
 from draws.slots import State
 from draws.vwd1 import format_time
 
+log = structlog.get_logger(__name__)
+
 _BLOCK = 1 << 18
 
 
+class EntriesChangedError(DrawError):
+    """Neither the stored entries file nor the database holds the entries that were frozen any more."""
+
+
 def entries_file(draw: Draw) -> IO[bytes]:
-    """The entries file of a frozen draw, open for reading; made again from the database if it is missing."""
+    """The entries file of a frozen draw, open for reading; made again from the database if it is missing.
+
+    Raises `EntriesChangedError`.
+    """
     name = entries_file_name(draw)
     if not default_storage.exists(name):
-        with written_entries_file(draw) as (file, _summary):
-            store_entries_file(file, draw)
+        _restore(draw)
     return cast(IO[bytes], default_storage.open(name, "rb"))
 
 
-def index_of_entries(draw: Draw) -> EntriesIndex:
-    """The stored entries file, read strictly. One that isn't what was frozen is made again, once.
+@dataclass(frozen=True, slots=True)
+class FrozenEntries:
+    """The entries as they were frozen: a private copy of the file, whose hash was compared, and its index."""
 
-    The caller compares `sha256` with the manifest's.
-    """
-    assert draw.manifest is not None
-    try:
-        index = _read(draw)
-    except EntriesFileError:
-        index = None
-    if index is None or index.sha256 != draw.manifest["entries"]["sha256"]:
-        default_storage.delete(entries_file_name(draw))
-        index = _read(draw)
-    return index
+    file: IO[bytes]
+    index: EntriesIndex
 
+    def tickets_of(self, position: int) -> int:
+        """How many tickets the entry at this position of the file has."""
+        firsts = self.index.firsts
+        end = firsts[position + 1] if position + 1 < len(firsts) else self.index.tickets
+        return end - firsts[position]
 
-def _read(draw: Draw) -> EntriesIndex:
-    index = EntriesIndex()
-    with entries_file(draw) as file:
-        while block := file.read(_BLOCK):
-            index.update(block)
-    index.finish()
-    return index
-
-
-def pids_at(draw: Draw, positions: Sequence[int]) -> dict[int, str]:
-    """The pids, in hex, at these positions of the entries file."""
-    pids = {}
-    with entries_file(draw) as file:
-        lines = iter(file)
+    def pids_at(self, positions: Sequence[int]) -> dict[int, str]:
+        """The pids, in hex, at these positions of the file."""
+        pids = {}
+        self.file.seek(0)
+        lines = iter(self.file)
         reached = 0
         for position in sorted(set(positions)):
             line = next(islice(lines, position - reached, None))
             pids[position] = line[:64].decode("ascii")
             reached = position + 1
-    return pids
+        return pids
+
+
+@contextmanager
+def frozen_entries(draw: Draw) -> Iterator[FrozenEntries]:
+    """The entries of a frozen draw, to draw from. A stored file that isn't what was frozen is made again, once.
+
+    The copy is what nobody else can write to between the comparison of its hash and its last use. Raises
+    `EntriesChangedError` when the entries can't be had as they were.
+    """
+    with tempfile.TemporaryFile() as copy:
+        index = _read(draw, copy)
+        if index is None:
+            log.warning("entries_file_restored", draw=str(draw.public_id))
+            _restore(draw)
+            index = _read(draw, copy)
+        if index is None:
+            raise EntriesChangedError(_("The entries file can't be kept in the storage as it was frozen."))
+        yield FrozenEntries(copy, index)
+
+
+def _read(draw: Draw, copy: IO[bytes]) -> EntriesIndex | None:
+    """Copy the stored file and read it strictly; None when it isn't the one that the manifest promises."""
+    index = EntriesIndex()
+    copy.seek(0)
+    copy.truncate()
+    try:
+        with entries_file(draw) as file:
+            while block := file.read(_BLOCK):
+                index.update(block)
+                copy.write(block)
+        index.finish()
+    except (EntriesFileError, OSError):
+        return None
+    found = {"sha256": index.sha256, "count": len(index.firsts), "tickets": index.tickets}
+    promised = _promised(draw)
+    return index if all(promised[name] == value for name, value in found.items()) else None
+
+
+def _restore(draw: Draw) -> None:
+    """Make the stored file anew out of the database, if that still holds what was frozen."""
+    with written_entries_file(draw) as (file, summary):
+        if (found := asdict(summary)) != _promised(draw):
+            raise EntriesChangedError(
+                _(
+                    "The entries are not those that were frozen: they are %(found)s, promised were %(promised)s."
+                )
+                % {"found": found, "promised": _promised(draw)}
+            )
+        store_entries_file(file, draw)
+
+
+def _promised(draw: Draw) -> dict[str, Any]:
+    assert draw.manifest is not None
+    return dict(draw.manifest["entries"])
 
 
 def proof_of(draw: Draw) -> dict[str, Any]:
@@ -93,32 +149,41 @@ def verify_stored_draw(draw: Draw) -> list[str]:
     if report.proof["manifest"] != draw.manifest or report.proof["manifest_sha256"] != draw.manifest_sha256:
         wrong.append("The report speaks of another manifest.")
     with written_entries_file(draw) as (_file, summary):
-        promised = report.manifest["entries"]
-        found = {
-            "count": summary.count,
-            "tickets": summary.tickets,
-            "sha256": summary.sha256,
-            "merkle_root": summary.merkle_root,
-        }
-        if found != promised:
+        if (found := asdict(summary)) != report.manifest["entries"]:
             wrong.append(
-                f"The entries in the database are not those of the manifest: {found}, not {promised}."
+                "The entries in the database are not those of the manifest: "
+                f"{found}, not {report.manifest['entries']}."
             )
-    index = index_of_entries(draw)
-    if index.sha256 != promised["sha256"]:
-        wrong.append("The stored entries file is not the one of the manifest.")
     seed = proof.seed_of(manifest=report.manifest, revealed=report.proof["revealed"])
     if seed.hex() != report.proof["seed"]:
         wrong.append("The seed is not that of manifest and revealed values.")
-    rows = report.proof["ranks"]
-    ranks = list(islice(draw_ranks(seed=seed, firsts=index.firsts, total=index.tickets), len(rows)))
-    if proof.rank_rows(ranks=ranks, pids=pids_at(draw, [rank.index for rank in ranks])) != rows:
-        wrong.append("The ranks are not those that the seed draws.")
-    stored = {
-        (winner.slot, winner.rank): winner.entry.pid_hex
-        for winner in draw.winners.select_related("entry").filter(slot__lt=len(report.proof["slots"]))
-    }
-    for slot in report.proof["slots"]:
-        if slot["rank"] is not None and stored.get((slot["slot"], slot["rank"])) != slot["pid"]:
+    try:
+        with frozen_entries(draw) as entries:
+            wrong += _wrong_ranks(report.proof["ranks"], seed=seed, entries=entries)
+    except EntriesChangedError as error:
+        wrong.append(f"The stored entries file is not the one of the manifest. {error}")
+    return wrong + _wrong_winners(draw)
+
+
+def _wrong_ranks(rows: list[dict[str, Any]], *, seed: bytes, entries: FrozenEntries) -> list[str]:
+    drawn = draw_ranks(seed=seed, firsts=entries.index.firsts, total=entries.index.tickets)
+    ranks = list(islice(drawn, len(rows)))
+    if proof.rank_rows(ranks=ranks, pids=entries.pids_at([rank.index for rank in ranks])) != rows:
+        return ["The ranks are not those that the seed draws."]
+    return []
+
+
+def _wrong_winners(draw: Draw) -> list[str]:
+    """Winners that the report doesn't name, and such as it names and that aren't there."""
+    wrong = []
+    slots = {(slot["slot"], slot["rank"]): slot for slot in draw.report.proof["slots"]}
+    promoted = {item.rank for item in dispositions_of(draw) if item.state is State.PROMOTED}
+    stored = {}
+    for winner in draw.winners.select_related("entry", "prize"):
+        stored[winner.slot, winner.rank] = (winner.entry.pid_hex, winner.prize.code)
+        if (winner.slot, winner.rank) not in slots and winner.rank not in promoted:
+            wrong.append(f"Rank {winner.rank} holds slot {winner.slot}, of which the report knows nothing.")
+    for at, slot in slots.items():
+        if slot["rank"] is not None and stored.get(at) != (slot["pid"], slot["prize"]):
             wrong.append(f"The winner of slot {slot['slot']} is not the one in the report.")
     return wrong

@@ -1,0 +1,23 @@
+"""Whose address is whose: an entry or an award belongs to an account only through a verified address."""
+
+from allauth.account.models import EmailAddress
+
+from accounts.models import User
+from draws.models import Draw, Entry
+
+
+def has_verified_address(member: User) -> bool:
+    """Whether the address this account signs in with was shown to be theirs."""
+    return bool(
+        member.is_active
+        and EmailAddress.objects.filter(user=member, email__iexact=member.email, verified=True).exists()
+    )
+
+
+def entry_of(*, draw: Draw, member: User) -> Entry | None:
+    """This person's entry: the account's own, or an imported one under the address they have verified."""
+    own = Entry.objects.filter(draw=draw, member=member).order_by("pk").first()
+    if own is not None:
+        return own
+    imported = Entry.objects.filter(draw=draw, member=None, identity=member.email).first()
+    return imported if imported is not None and has_verified_address(member) else None
