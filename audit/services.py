@@ -25,6 +25,9 @@ LATE_WINDOW = dt.timedelta(hours=6)
 """How long after a seal an id that it misses may still appear. No transaction lives that long; an older gap that
 fills is history slipped in: it is never sealed, and `verify_audit` names it."""
 
+KEEP_CONTEXTS = dt.timedelta(days=90)
+"""How long the trail remembers where an action came from."""
+
 ERASE_SIZE = 10_000
 """Request contexts erased by one statement."""
 

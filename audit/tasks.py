@@ -10,3 +10,9 @@ from audit import services
 def seal() -> None:
     """Seal what is new. Every few seconds."""
     services.seal_backlog(now=timezone.now())
+
+
+@shared_task
+def erase_old_contexts() -> None:
+    """Erase addresses and browsers that were kept long enough. Once a day."""
+    services.erase_contexts_before(moment=timezone.now() - services.KEEP_CONTEXTS)

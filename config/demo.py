@@ -17,8 +17,8 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils.text import slugify
 
+from accounts import roles
 from accounts.models import User
-from config import roles
 from draws import services as draws
 from draws.models import Draw, EntryImport, Prize
 

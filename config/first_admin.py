@@ -9,9 +9,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.validators import validate_email
 from django.db import transaction
 
+from accounts import roles
 from accounts.models import User, normalise_email
 from audit.services import record
-from config import roles
 
 
 @dataclass(frozen=True)

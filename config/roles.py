@@ -1,4 +1,4 @@
-"""Roles of the site and what each may do: kept in step with this table after every migrate.
+"""What each role of the site may do: kept in step with this table after every migrate.
 
 It runs after the last app is migrated, because permissions exist only then (a data migration that asks
 for one fails on a fresh database).
@@ -10,12 +10,7 @@ from django.apps import AppConfig
 from django.apps import apps as registry
 from django.contrib.auth.management import create_permissions
 
-SUPER_ADMIN = "Super Admin"
-MANAGER_ADMIN = "Manager Admin"
-FINANCE = "Finance"
-SUPPORT_LEAD = "Support lead"
-OPERATOR = "Operator"
-HOST = "Host"
+from accounts.roles import FINANCE, HOST, MANAGER_ADMIN, OPERATOR, SUPER_ADMIN, SUPPORT_LEAD
 
 _VIEW_ALL = (
     "accounts.view_user",

@@ -27,4 +27,10 @@ SCHEDULE = (
     Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
     Job("notifications: sweep", "notifications.tasks.sweep", 2, "Expands and sends what is due."),
     Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),
+    Job(
+        "audit: erase contexts",
+        "audit.tasks.erase_old_contexts",
+        86_400,
+        "Erases addresses kept for 90 days.",
+    ),
 )

@@ -11,8 +11,8 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 
+from accounts import roles
 from accounts.models import User
-from config import roles
 
 _numbers = itertools.count(1)
 
@@ -50,7 +50,7 @@ def admin() -> User:
 
 
 def make_user(*, role: str = "", verified: bool = True, password: str | None = None, **fields: Any) -> User:
-    """A new person; `role` is a name of `config.roles`. An address is made up where none is given."""
+    """A new person; `role` is a name of `accounts.roles`. An address is made up where none is given."""
     fields.setdefault("email", f"person{next(_numbers)}@example.com")
     user = User.objects.create_user(password=password, **fields)
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)

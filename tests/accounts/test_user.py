@@ -8,10 +8,10 @@ from django.db import IntegrityError, connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
 
+from accounts import roles
 from accounts.forms import ProfileForm
 from accounts.middleware import TimeZoneMiddleware
 from accounts.models import User, normalise_email, validate_time_zone
-from config import roles
 from tests.factories import alice, bob, make_user
 
 

@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.db import connection
 
+from accounts import roles
 from audit.context import Origin, origin
 from audit.models import Record, Seal
 from audit.services import record, seal_new_records
-from config import roles
 from tests.audit.conftest import NOW, write
 from tests.factories import admin, alice, bob, make_user
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from django.http import HttpResponse
 
-from audit import services
+from audit import services, tasks
 from audit.canonical import CanonicalError
 from audit.context import Origin, origin
 from audit.middleware import AuditContextMiddleware
@@ -142,6 +142,13 @@ class TestErasure:
         assert RequestContext.objects.count() == 3
         assert Record.objects.count() == 8
         assert services.erase_contexts_before(moment=NOW - dt.timedelta(days=90)) == 0
+
+    def test_the_daily_job_keeps_them_for_ninety_days(self, time_machine):
+        write(1, now=NOW - dt.timedelta(days=91))
+        [kept] = write(1, now=NOW - dt.timedelta(days=89))
+        time_machine.move_to(NOW)
+        tasks.erase_old_contexts()
+        assert RequestContext.objects.get().record == kept
 
     def test_the_trail_is_still_sound_afterwards(self):
         write(3)

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from accounts import roles
 from accounts.models import User
 from audit.models import Record
-from config import roles
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
-from config import roles
+from accounts import roles
 from config.roles import ROLES, sync_roles
 from tests.factories import admin, make_user
 
