@@ -22,7 +22,7 @@ from django.dispatch import Signal
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MOST_LINES = 500
-CODE = {".py", ".js", ".html"}
+CODE = {".py", ".js", ".css", ".html"}
 NOT_OURS = {
     ".git",
     ".venv",
