@@ -102,15 +102,16 @@ def admin_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         for panel in (_late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
         if panel is not None
     ]
+    machinery = _machinery(user, now)
     context.update(
         {
             "now": now,
             "greeting_name": user.get_short_name(),
             "panels": panels,
-            "faults": sum(panel.bad for panel in panels),
+            "faults": sum(panel.bad for panel in panels) + sum(row.tone == "bad" for row in machinery),
             "facts": _facts(user, now),
             "pools": _pools() if user.has_perm("payments.view_account") or user.has_perm("draws.fund_draw") else [],
-            "machinery": _machinery(user, now),
+            "machinery": machinery,
         }
     )
     return context

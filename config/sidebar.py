@@ -66,7 +66,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if pages:
         items = [_item(model_admin, _PLAIN_ICON) for _label, model_admin in sorted(pages.items())]
         groups.append({"title": str(_LAST), "collapsible": True, "items": items})
-    groups.append({"separator": True, "items": [{"title": _("View site"), "icon": "storefront", "link": reverse("home")}]})
+    groups.append({"separator": True, "items": [{"title": _("View site"), "icon": "storefront", "link": reverse("home"), "active": False}]})
     return groups
 
 

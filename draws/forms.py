@@ -36,7 +36,13 @@ class WallTimeInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
     def __init__(self) -> None:
-        super().__init__({"class": " ".join([*BASE_INPUT_CLASSES, "max-w-2xl"]), "step": "1"}, "%Y-%m-%dT%H:%M:%S")
+        super().__init__({"class": " ".join([*BASE_INPUT_CLASSES, "max-w-2xl"])}, "%Y-%m-%dT%H:%M")
+
+    def format_value(self, value: Any) -> str | None:
+        """Seconds only where there are any: pickers leave them out."""
+        if isinstance(value, dt.datetime) and value.second:
+            return value.isoformat(timespec="seconds")
+        return super().format_value(value)
 
 
 class WallTimeField(forms.Field):
@@ -116,6 +122,10 @@ class DrawForm(forms.ModelForm[Draw]):
             "time_zone",
             "min_wait_s",
         )
+        widgets = {
+            "description": UnfoldAdminTextareaWidget({"rows": 4}),
+            "rules": UnfoldAdminTextareaWidget({"rows": 8}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

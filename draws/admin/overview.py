@@ -264,7 +264,7 @@ def _links(draw: Draw, user: User) -> list[dict[str, str]]:
     if draw.executed_at is not None:
         links.append({"title": _("Results"), "href": reverse("draws:results", args=[draw.slug]), "icon": "trophy"})
         links.append({"title": _("Proof"), "href": reverse("draws:proof", args=[draw.slug]), "icon": "verified"})
-    if user.has_perm("draws.view_entry"):
+    if draw.status != Draw.Status.DRAFT and user.has_perm("draws.view_entry"):
         entries = reverse("admin:draws_entry_changelist") + f"?draw__id__exact={draw.pk}"
         links.append({"title": _("Entries"), "href": entries, "icon": "group"})
     return links

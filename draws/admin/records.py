@@ -31,6 +31,11 @@ _LEAST_PID_DIGITS = 8
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
+def _long(value: str) -> str:
+    """A hash or an id, broken where the line ends."""
+    return format_html('<code class="fg-mono">{}</code>', value)
+
+
 class ReadOnlyAdmin(ModelAdmin):
     """A list and a page, and nothing to press."""
 
@@ -90,11 +95,11 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("public id"))
     def pid_hex(self, obj: Entry) -> str:
-        return format_html("<code>{}</code>", obj.pid_hex)
+        return _long(obj.pid_hex)
 
     @display(description=gettext_lazy("salt"))
     def salt_hex(self, obj: Entry) -> str:
-        return format_html("<code>{}</code>", obj.salt_hex or _("erased"))
+        return _long(obj.salt_hex or _("erased"))
 
     @display(description=gettext_lazy("tickets"))
     def tickets(self, obj: Entry) -> str:
@@ -184,7 +189,7 @@ class DrawReportAdmin(ReadOnlyAdmin):
         "winners_count",
         "awarded_shown",
         "leftover_shown",
-        "report_sha256",
+        "hash_shown",
         "audit_record",
         "proof_link",
     )
@@ -200,6 +205,10 @@ class DrawReportAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("leftover"))
     def leftover_shown(self, obj: DrawReport) -> str:
         return ", ".join(amounts({unit: amount for unit, amount in obj.leftover.items() if amount})) or "—"
+
+    @display(description=gettext_lazy("hash of the report"))
+    def hash_shown(self, obj: DrawReport) -> str:
+        return _long(obj.report_sha256)
 
     @display(description=gettext_lazy("proof"))
     def proof_link(self, obj: DrawReport) -> str:
@@ -225,8 +234,12 @@ class EntryImportAdmin(ImportedAdmin):
     list_filter = (("draw", AutocompleteSelectFilter),)
     search_fields = ("file_name", "draw__title", "=file_sha256")
     ordering = ("-pk",)
-    fields = ("draw", "file_name", "file_sha256", "by", "created_at")
+    fields = ("draw", "file_name", "hash_shown", "by", "created_at")
     change_form_outer_before_template = "admin/draws/entryimport/report.html"
+
+    @display(description=gettext_lazy("hash of the file"))
+    def hash_shown(self, obj: EntryImport) -> str:
+        return _long(obj.file_sha256)
 
     def get_urls(self) -> list[Any]:
         csv_view = self.admin_site.admin_view(self.rejected_csv)
