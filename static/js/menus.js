@@ -2,9 +2,12 @@
 
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 
+// A dialog that asks about something in the menu stands in front of it, not elsewhere.
+const isElsewhere = (menu, target) => !menu.contains(target) && !target.closest?.("dialog");
+
 document.addEventListener("click", (event) => {
   for (const menu of openMenus()) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (isElsewhere(menu, event.target)) menu.open = false;
   }
 });
 
@@ -19,6 +22,6 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("focusin", (event) => {
   for (const menu of openMenus()) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (isElsewhere(menu, event.target)) menu.open = false;
   }
 });
