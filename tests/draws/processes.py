@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,33 @@ _FORK = multiprocessing.get_context("fork")
 _GATE = 0x6761_7465  # "gate": an advisory lock that the test holds, and the halted process waits for
 
 
-def at_once(work: Callable[[], Any], count: int) -> list[tuple[str, Any]]:
-    """Run `work()` in `count` processes from one barrier on; returns ("ok", its answer) or ("error", text)s."""
-    connections.close_all()
-    barrier, answers = _FORK.Barrier(count), _FORK.Queue()
+def at_once(work: Callable[[], Any], count: int) -> list[Any]:
+    """Run `work()` in `count` processes from one barrier on; returns their answers, fails if one raised."""
+    return together([work] * count)
 
-    def one() -> None:
+
+def together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run each of `works` in a process of its own, from one barrier on; returns their answers in no order."""
+    connections.close_all()
+    barrier, answers = _FORK.Barrier(len(works)), _FORK.Queue()
+
+    def one(work: Callable[[], Any]) -> None:
         try:
             connections["default"].ensure_connection()
             barrier.wait(60)
-            answers.put(("ok", work()))
+            answers.put((work(), ""))
         except BaseException as error:
-            answers.put(("error", f"{type(error).__name__}: {error}"))
+            answers.put((None, f"{type(error).__name__}: {error}"))
         finally:
             connections.close_all()
 
-    processes = [_FORK.Process(target=one, daemon=True) for _ in range(count)]
+    processes = [_FORK.Process(target=one, args=(work,), daemon=True) for work in works]
     for process in processes:
         process.start()
     try:
-        return [answers.get(timeout=120) for _ in processes]
+        outcomes = [answers.get(timeout=120) for _ in processes]
+        assert [error for _answer, error in outcomes if error] == []
+        return [answer for answer, _error in outcomes]
     finally:
         for process in processes:
             process.join(30)
