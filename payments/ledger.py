@@ -28,9 +28,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from payments.models import Account, LedgerEntry
-
-LARGEST_AMOUNT = 2**53 - 1
-"""Minor units in one leg: what JSON, and so JavaScript, still holds exactly."""
+from payments.money import LARGEST_AMOUNT as LARGEST_AMOUNT
 
 
 class LedgerError(Exception):
