@@ -15,7 +15,7 @@ from notifications.kinds import Category, Channel, Kind, Reach
 from notifications.models import Message
 from notifications.recipients import Recipient, members
 
-NOW = dt.datetime(2026, 11, 21, 9, 0, tzinfo=dt.UTC)
+NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 TEMPLATES = Path(__file__).parent / "templates"
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
 

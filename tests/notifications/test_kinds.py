@@ -53,7 +53,7 @@ class TestVariables:
 
     def test_they_survive_storage(self):
         stored = variables.encode(self.VALUES, self.TYPES)
-        assert stored["at"] == "2026-11-21T09:00:00+00:00"
+        assert stored["at"] == "2026-11-20T09:00:00+00:00"
         assert variables.decode(stored, self.TYPES) == self.VALUES
 
     @pytest.mark.parametrize(

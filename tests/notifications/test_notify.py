@@ -16,7 +16,7 @@ from tests.notifications.outbox import NOW, named, outsider, say
 class TestNotify:
     def test_it_writes_one_message_and_no_delivery_yet(self):
         message = say()
-        assert message.context == {"prize": "a bicycle", "at": "2026-11-21T09:00:00+00:00"}
+        assert message.context == {"prize": "a bicycle", "at": "2026-11-20T09:00:00+00:00"}
         assert Message.objects.to_expand(NOW).get() == message
         assert not Delivery.objects.exists()
 

@@ -1,7 +1,6 @@
-"""A worker process of the outbox for the tests that kill it: works until nothing is left, then says so."""
+"""A worker process of the outbox for the tests that kill it: says when it starts, and works until nothing is left."""
 
 import sys
-from types import SimpleNamespace
 
 import django
 
@@ -14,19 +13,16 @@ from notifications.services import expansion, process_notifications, sending  # 
 from tests.notifications import outbox  # noqa: E402
 
 
-def main(port: int, options: SimpleNamespace) -> None:
+def main(port: int, batch: int, chunk: int) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    sending.SMALL_BATCH = options.batch
-    expansion.CHUNK = options.chunk
-    expansion.expand_due_messages.__kwdefaults__["chunk"] = options.chunk
+    sending.SMALL_BATCH = batch
+    expansion.expand_due_messages.__kwdefaults__["chunk"] = chunk
     print("working", flush=True)
     with outbox.installed():
         while process_notifications(now=timezone.now()).found_work:
             pass
-    print("done", flush=True)
 
 
 if __name__ == "__main__":
-    port, batch, chunk = map(int, sys.argv[1:])
-    main(port, SimpleNamespace(batch=batch, chunk=chunk))
+    main(*map(int, sys.argv[1:]))

@@ -1,6 +1,5 @@
 """The outbox in the admin: what waits and for how long, what went wrong, what one person was told, the words."""
 
-import datetime as dt
 import json
 import uuid
 from typing import Any
@@ -15,27 +14,25 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action, display
 
 from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
 from notifications import kinds
+from notifications.admin.filters import DeliveryKindFilter, KindFilter, MessageStateFilter, QueueFilter
 from notifications.handles import delivery_id_of
 from notifications.models import (
-    DEAD_LETTERS,
     WAITING,
     Delivery,
     DeliveryQuerySet,
     Message,
-    MessageQuerySet,
     State,
 )
 from notifications.rendering import words_of
 from notifications.services import cancel_deliveries, cancel_message, process_notifications, retry_deliveries
 
 PROCESS_LIMIT = 100
-LATE = dt.timedelta(minutes=5)
+_NEW_LINE = SafeString("<br>")
 _TONES = {
     State.DELIVERED: "success",
     State.HANDED: "success",
@@ -47,76 +44,6 @@ _TONES = {
     State.BOUNCED: "danger",
     State.COMPLAINED: "danger",
 }
-
-
-class KindFilter(DropdownFilter):
-    """One kind of message."""
-
-    title = _("kind")
-    parameter_name = "kind"
-    path = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind.name, f"{kind.title} ({kind.name})") for kind in kinds.all_kinds()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
-
-
-class DeliveryKindFilter(KindFilter):
-    """Deliveries of one kind of message."""
-
-    path = "message__kind"
-
-
-class MessageStateFilter(DropdownFilter):
-    """How far a message has come."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("waiting", _("waiting for its time or turn")),
-            ("failing", _("its recipients can't be found")),
-            ("expanded", _("expanded")),
-            ("cancelled", _("cancelled")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: MessageQuerySet) -> MessageQuerySet:
-        waiting = Q(expanded_at__isnull=True, cancelled_at__isnull=True)
-        conditions = {
-            "waiting": waiting,
-            "failing": waiting & Q(expansion_failures__gt=0),
-            "expanded": Q(expanded_at__isnull=False),
-            "cancelled": Q(cancelled_at__isnull=False),
-        }
-        return queryset.filter(conditions[value]) if (value := self.value()) in conditions else queryset
-
-
-class QueueFilter(DropdownFilter):
-    """Deliveries by state and age, each by an index of its own."""
-
-    title = _("queue")
-    parameter_name = "queue"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        queues = [
-            ("waiting", _("waiting")),
-            ("late", _("waiting for more than 5 minutes")),
-            ("dead", _("dead letters: failed, bounced, unknown")),
-        ]
-        return [*queues, *[(str(state), state.label) for state in State]]
-
-    def queryset(self, request: HttpRequest, queryset: DeliveryQuerySet) -> DeliveryQuerySet:
-        value = self.value()
-        if value == "waiting":
-            return queryset.filter(state__in=WAITING)
-        if value == "late":
-            return queryset.filter(state__in=WAITING, next_attempt_at__lt=timezone.now() - LATE)
-        if value == "dead":
-            return queryset.filter(state__in=DEAD_LETTERS)
-        return queryset.filter(state=value) if value in State.values else queryset
 
 
 class OutboxAdmin(ReadOnlyAdmin):
@@ -173,7 +100,7 @@ class MessageAdmin(OutboxAdmin):
         )
         address = reverse("admin:notifications_delivery_changelist")
         return format_html_join(
-            format_html("<br>"),
+            _NEW_LINE,
             '<a href="{}?message__id__exact={}&amp;queue={}">{} · {}: {}</a>',
             [
                 (address, message.pk, state, kinds.Channel(channel).label, State(state).label, count)
@@ -185,7 +112,7 @@ class MessageAdmin(OutboxAdmin):
     def preview(self, message: Message) -> SafeString:
         """Rendered for the first of its deliveries."""
         delivery = Delivery.objects.filter(message=message).order_by("pk").first()
-        return _words(delivery) if delivery else format_html("{}", _("It has no recipients yet."))
+        return _words(delivery) if delivery else SafeString(_("It has no recipients yet."))
 
     @action(
         description=_("Cancel"),
@@ -286,7 +213,7 @@ class DeliveryAdmin(OutboxAdmin):
             (delivery.next_attempt_at if delivery.state in WAITING else None, _("next attempt")),
         ]
         return format_html_join(
-            format_html("<br>"),
+            _NEW_LINE,
             "{} {}",
             [(timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what) for at, what in steps if at],
         )
