@@ -1,11 +1,14 @@
 """Sealing beside writers and other sealers, over real connections."""
 
 import datetime as dt
+import subprocess
+import sys
 from contextlib import closing
 
 import psycopg
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 from audit import services
 from audit.context import Origin, origin
@@ -13,6 +16,7 @@ from audit.models import Record, Seal
 from audit.services import seal_new_records
 from audit.verification import Kind, verify_audit
 from tests.audit.conftest import NOW, write
+from tests.live import PROJECT
 
 LATER = NOW + dt.timedelta(hours=1)
 INSERT = (
@@ -155,3 +159,44 @@ def test_a_record_without_a_transaction_goes_with_its_context_or_not_at_all(clon
     finally:
         origin.reset(token)
     assert not Record.objects.exists()
+
+
+def test_a_sealer_that_dies_in_the_middle_leaves_nothing_of_its_seal(cloned_db, monkeypatch):
+    write(3)
+
+    def die(seal):
+        with closing(psycopg.connect(cloned_db.url, autocommit=True)) as killer:
+            killer.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        return "0" * 64
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Seal, "computed_digest", die)
+        with pytest.raises(OperationalError):
+            seal_new_records(now=NOW)
+    connection.close()
+    assert not Seal.objects.exists()
+    assert seal_new_records(now=NOW).count == 3
+    assert verify_audit(now=LATER).is_sound
+
+
+def test_from_the_command_line_tampering_ends_in_an_exit_status(cloned_db):
+    def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, cwd=PROJECT, env=cloned_db.env, capture_output=True, text=True, check=False
+        )
+
+    [row] = write(now=timezone.now() - dt.timedelta(hours=1))
+    assert "1 records" in manage("seal_audit").stdout
+    sound = manage("verify_audit")
+    assert (sound.returncode, "The audit trail is sound." in sound.stdout) == (0, True)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_record DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM audit_record")
+    broken = manage("verify_audit")
+    assert broken.returncode == 1
+    assert f"record {row.pk}: missing" in broken.stdout
+    assert "NOT sound" in broken.stderr
