@@ -16,6 +16,7 @@ from accounts.models import User
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """Name, time zone, language and consents of the signed-in person."""
+    assert isinstance(request.user, User)
     # A copy of the person: a form that is refused must not change the name in the page's own header.
     person = User.objects.get(pk=request.user.pk)
     form = ProfileForm(request.POST or None, instance=person)

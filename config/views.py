@@ -75,7 +75,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     mine = Entry.objects.filter(member=request.user).select_related("draw")
     in_play = mine.filter(draw__status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING))
     page = Paginator(mine.order_by("-id"), _ENTRIES_PAGE).get_page(request.GET.get("page"))
-    page.object_list = _with_wins(list(page.object_list), now)
     next_entry = in_play.order_by("draw__draw_at").first()
     return render(
         request,
@@ -84,7 +83,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "next_entry": next_entry,
             "next_phase": next_entry.draw.phase(now) if next_entry else "",
             "in_play": in_play.count(),
-            "entries": page,
+            "entries": _with_wins(list(page.object_list), now),
+            "page": page,
             "claimable": claimable_awards(request.user),
             "balances": wallet_balances(request.user),
             "suggestions": _stalls(

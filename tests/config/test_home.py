@@ -159,6 +159,11 @@ class TestDrawPages:
             assert reverse(name, args=[draw.slug] if name != "draws:verifier" else []) in html
         assert "python verify_draw.py proof.json entries.csv" in html
 
+    def test_each_page_of_a_draw_says_that_we_knew_its_number(self, client):
+        draw = drawn_draw()
+        for address in (draw.get_absolute_url(), reverse("draws:results", args=[draw.slug])):
+            assert "we who run it knew the number" in page(client, address)
+
     def test_nobody_reads_an_address_in_the_results(self, client):
         html = page(client, reverse("draws:results", args=[drawn_draw().slug]))
         assert "alice@example.com" not in html
