@@ -110,7 +110,9 @@ def admin_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "panels": panels,
             "faults": sum(panel.bad for panel in panels) + sum(row.tone == "bad" for row in machinery),
             "facts": _facts(user, now),
-            "pools": _pools() if user.has_perm("payments.view_account") or user.has_perm("draws.fund_draw") else [],
+            "pools": _pools()
+            if user.has_perm("payments.view_account") or user.has_perm("draws.fund_draw")
+            else [],
             "machinery": machinery,
         }
     )
@@ -140,24 +142,38 @@ def _due(user: User, now: dt.datetime) -> Panel | None:
     )
     moments: list[tuple[dt.datetime, str, Draw]] = []
     for draw in soon.order_by("draw_at")[:_ROWS]:
-        words = ((draw.opens_at, _("Entries open")), (draw.closes_at, _("Entries close")), (draw.draw_at, _("Draw")))
+        words = (
+            (draw.opens_at, _("Entries open")),
+            (draw.closes_at, _("Entries close")),
+            (draw.draw_at, _("Draw")),
+        )
         moments += [(at, word, draw) for at, word in words if now < at <= now + SOON]
     rows = [
         _draw_row(draw, note=f"{word}: {in_zone(at, draw.zone)}", side=str(naturaltime(at)), tone="wait")
         for at, word, draw in sorted(moments, key=lambda moment: moment[0])[:_ROWS]
     ]
-    return Panel(_("Due in the next 24 hours"), rows, _("No draw opens, closes or is drawn in the next 24 hours."))
+    return Panel(
+        _("Due in the next 24 hours"), rows, _("No draw opens, closes or is drawn in the next 24 hours.")
+    )
 
 
 def _late(user: User, now: dt.datetime) -> Panel | None:
     """What should have happened by now."""
     rows: list[Row] = []
-    sees_draws, sees_deliveries = user.has_perm("draws.view_draw"), user.has_perm("notifications.view_delivery")
+    sees_draws, sees_deliveries = (
+        user.has_perm("draws.view_draw"),
+        user.has_perm("notifications.view_delivery"),
+    )
     if not (sees_draws or sees_deliveries):
         return None
     if sees_draws:
         rows += [
-            _draw_row(draw, note=_("Not drawn. Its time was %(at)s.") % {"at": in_zone(draw.draw_at, draw.zone)}, side=late_by(draw, now), tone="bad")
+            _draw_row(
+                draw,
+                note=_("Not drawn. Its time was %(at)s.") % {"at": in_zone(draw.draw_at, draw.zone)},
+                side=late_by(draw, now),
+                tone="bad",
+            )
             for draw in Draw.objects.overdue(now).order_by("draw_at")[:_ROWS]
         ]
     if sees_deliveries:
@@ -180,7 +196,8 @@ def _late_deliveries(now: dt.datetime) -> Iterable[Row]:
     stuck = Message.objects.to_expand(now - DELIVERY_LATE_AFTER)
     if (count := stuck.count()) > 0:
         yield Row(
-            title=ngettext("%(n)s message is not expanded", "%(n)s messages are not expanded", count) % {"n": f"{count:,}"},
+            title=ngettext("%(n)s message is not expanded", "%(n)s messages are not expanded", count)
+            % {"n": f"{count:,}"},
             note=_("Its recipients have not been worked out yet; the sweep does it."),
             href=link("notifications_message_changelist"),
             tone="bad",
@@ -190,22 +207,31 @@ def _late_deliveries(now: dt.datetime) -> Iterable[Row]:
 def _failed(user: User, now: dt.datetime) -> Panel | None:
     """What went wrong and is not mended yet."""
     rows: list[Row] = []
-    sees_draws, sees_deliveries = user.has_perm("draws.view_draw"), user.has_perm("notifications.view_delivery")
+    sees_draws, sees_deliveries = (
+        user.has_perm("draws.view_draw"),
+        user.has_perm("notifications.view_delivery"),
+    )
     if not (sees_draws or sees_deliveries):
         return None
     if sees_draws:
-        broken = Draw.objects.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING)).exclude(execution_error="")
+        broken = Draw.objects.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING)).exclude(
+            execution_error=""
+        )
         rows += [
             _draw_row(
                 draw,
                 note=draw.execution_error[:160],
-                side=_("tries again %(when)s") % {"when": naturaltime(draw.next_attempt_at)} if draw.next_attempt_at else "",
+                side=_("tries again %(when)s") % {"when": naturaltime(draw.next_attempt_at)}
+                if draw.next_attempt_at
+                else "",
                 tone="bad",
             )
             for draw in broken.order_by("draw_at")[:_ROWS]
         ]
     if sees_deliveries:
-        dead = Delivery.objects.filter(state__in=DEAD_LETTERS).order_by().values("state").annotate(n=Count("pk"))
+        dead = (
+            Delivery.objects.filter(state__in=DEAD_LETTERS).order_by().values("state").annotate(n=Count("pk"))
+        )
         for item in sorted(dead, key=lambda each: str(each["state"])):
             state = DeliveryState(item["state"])
             rows.append(
@@ -230,11 +256,14 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
         drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
         rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
     if sees_awards:
-        by_hand = Award.objects.filter(state=Award.State.CLAIMABLE, kind__in=(Prize.Kind.VOUCHER, Prize.Kind.PHYSICAL))
+        by_hand = Award.objects.filter(
+            state=Award.State.CLAIMABLE, kind__in=(Prize.Kind.VOUCHER, Prize.Kind.PHYSICAL)
+        )
         if count := by_hand.count():
             rows.append(
                 Row(
-                    title=ngettext("%(n)s prize to hand over", "%(n)s prizes to hand over", count) % {"n": f"{count:,}"},
+                    title=ngettext("%(n)s prize to hand over", "%(n)s prizes to hand over", count)
+                    % {"n": f"{count:,}"},
                     note=_("Vouchers and things that winners have not had yet."),
                     href=link("draws_award_changelist", query="state__exact=claimable"),
                 )
@@ -244,7 +273,9 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
             first = owed.aggregate(first=Min("claim_until"))["first"]
             rows.append(
                 Row(
-                    title=ngettext("%(n)s prize waits to be claimed", "%(n)s prizes wait to be claimed", count)
+                    title=ngettext(
+                        "%(n)s prize waits to be claimed", "%(n)s prizes wait to be claimed", count
+                    )
                     % {"n": f"{count:,}"},
                     note=_("Their winners have no account yet. The first claim ends %(when)s.")
                     % {"when": naturaltime(first)}
@@ -259,10 +290,16 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
 def _draft_row(draw: Draw, now: dt.datetime) -> Row:
     missing = [format_amount(amount, unit) for unit, amount in sorted(shortfall(draw).items())]
     should_be_open = draw.opens_at <= now
-    note = _("Draft: not published though its entries should be open.") if should_be_open else _("Draft: to be published.")
+    note = (
+        _("Draft: not published though its entries should be open.")
+        if should_be_open
+        else _("Draft: to be published.")
+    )
     if missing:
         note += " " + _("Its pool lacks %(amount)s.") % {"amount": ", ".join(missing)}
-    return _draw_row(draw, note=note, side=str(naturaltime(draw.opens_at)), tone="bad" if should_be_open else "wait")
+    return _draw_row(
+        draw, note=note, side=str(naturaltime(draw.opens_at)), tone="bad" if should_be_open else "wait"
+    )
 
 
 def _facts(user: User, now: dt.datetime) -> list[Fact]:
@@ -277,7 +314,9 @@ def _facts(user: User, now: dt.datetime) -> list[Fact]:
         )
     if user.has_perm("draws.view_draw"):
         open_draws = Draw.objects.open(now).count()
-        facts.append(Fact(_("Open draws"), f"{open_draws:,}", href=link("draws_draw_changelist", query="phase=open")))
+        facts.append(
+            Fact(_("Open draws"), f"{open_draws:,}", href=link("draws_draw_changelist", query="phase=open"))
+        )
         facts.append(
             Fact(
                 _("Entries today"),
@@ -287,9 +326,13 @@ def _facts(user: User, now: dt.datetime) -> list[Fact]:
         )
     if user.has_perm("draws.view_award"):
         since = _midnight(now).replace(day=1)
-        awarded = Award.objects.filter(created_at__gte=since).exclude(state=Award.State.REVERSED).exclude(unit="")
-        sums = awarded.order_by().values("unit").annotate(total=Sum("amount")).order_by("unit")
-        values = [format_amount(item["total"], item["unit"]) for item in sums]
+        awarded = (
+            Award.objects.filter(created_at__gte=since).exclude(state=Award.State.REVERSED).exclude(unit="")
+        )
+        sums = awarded.order_by().values("unit").annotate(total=Sum("amount"))
+        # Money first, then credits and points.
+        ranked = sorted(sums, key=lambda item: (item["unit"] in ("CREDIT", "POINT"), item["unit"]))
+        values = [format_amount(item["total"], item["unit"]) for item in ranked]
         facts.append(
             Fact(
                 _("Awarded this month"),
@@ -308,8 +351,12 @@ def _midnight(now: dt.datetime) -> dt.datetime:
 
 def _entries_since(since: dt.datetime) -> int:
     """Only draws that took entries since then are looked at: there is no index on the time of an entry."""
-    taking = Draw.objects.filter(published_at__isnull=False, opens_at__lte=timezone.now(), closes_at__gte=since)
-    return Entry.objects.filter(draw__in=list(taking.values_list("pk", flat=True)), entered_at__gte=since).count()
+    taking = Draw.objects.filter(
+        published_at__isnull=False, opens_at__lte=timezone.now(), closes_at__gte=since
+    )
+    return Entry.objects.filter(
+        draw__in=list(taking.values_list("pk", flat=True)), entered_at__gte=since
+    ).count()
 
 
 def _kept(name: str, count: Callable[[], int]) -> int:
@@ -332,7 +379,14 @@ def _pools() -> list[dict[str, Any]]:
         if total:
             amounts = {part: format_amount(item[part], item["unit"]) for part in parts}
             shares = {part: item[part] * 100 // total for part in parts}
-            rows.append({"unit": item["unit"], "total": format_amount(total, item["unit"]), "amounts": amounts, "shares": shares})
+            rows.append(
+                {
+                    "unit": item["unit"],
+                    "total": format_amount(total, item["unit"]),
+                    "amounts": amounts,
+                    "shares": shares,
+                }
+            )
     return rows
 
 

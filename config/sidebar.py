@@ -38,7 +38,11 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     (gettext_lazy("People"), (("accounts.user", "person"), ("auth.group", "badge"))),
     (
         gettext_lazy("Record"),
-        (("audit.record", "history"), ("audit.seal", "lock"), ("django_celery_beat.periodictask", "schedule")),
+        (
+            ("audit.record", "history"),
+            ("audit.seal", "lock"),
+            ("django_celery_beat.periodictask", "schedule"),
+        ),
     ),
 )
 _LAST = gettext_lazy("More")
@@ -66,7 +70,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if pages:
         items = [_item(model_admin, _PLAIN_ICON) for _label, model_admin in sorted(pages.items())]
         groups.append({"title": str(_LAST), "collapsible": True, "items": items})
-    groups.append({"separator": True, "items": [{"title": _("View site"), "icon": "storefront", "link": reverse("home"), "active": False}]})
+    groups.append(
+        {
+            "separator": True,
+            "items": [
+                {"title": _("View site"), "icon": "storefront", "link": reverse("home"), "active": False}
+            ],
+        }
+    )
     return groups
 
 

@@ -22,9 +22,9 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
-from payments.ledger import LARGEST_AMOUNT
-from payments.money import AmountError, exponent_of, format_amount, parse_amount
+from payments.money import LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
+# Those whose decimals `payments.money` knows.
 CURRENCIES = ("KES", "BDT", "CAD", "USD", "EUR", "GBP", "NGN", "TZS", "UGX", "JPY")
 CREDITS_AND_POINTS = (("CREDIT", _("credits")), ("POINT", _("points")))
 _TIMES = ("opens_at", "closes_at", "draw_at")
@@ -131,7 +131,9 @@ class DrawForm(forms.ModelForm[Draw]):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             for name in _TIMES:
-                self.initial[name] = getattr(self.instance, name).astimezone(self.instance.zone).replace(tzinfo=None)
+                self.initial[name] = (
+                    getattr(self.instance, name).astimezone(self.instance.zone).replace(tzinfo=None)
+                )
             # A draft made elsewhere may hold what the lists don't offer; it keeps it.
             for name in ("time_zone", "currency"):
                 value = getattr(self.instance, name)
@@ -141,9 +143,8 @@ class DrawForm(forms.ModelForm[Draw]):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if "time_zone" not in data:
-            return data
-        zone = zoneinfo.ZoneInfo(data["time_zone"])
+        # Without a zone the form is refused anyway; the times must be moments all the same.
+        zone = zoneinfo.ZoneInfo(data.get("time_zone") or self.instance.time_zone)
         for name in _TIMES:
             if name in data:
                 try:
@@ -213,7 +214,10 @@ class PrizeForm(forms.ModelForm[Prize]):
         unit = unit_of(data["kind"], self.currency)
         if not unit:
             if text not in ("", "0"):
-                self.add_error("amount", gettext("A voucher or a thing has no amount here: write its value in the title."))
+                self.add_error(
+                    "amount",
+                    gettext("A voucher or a thing has no amount here: write its value in the title."),
+                )
             data["amount"] = 0
             return data
         try:
@@ -255,7 +259,9 @@ class FundForm(ReasonForm):
     amount = forms.CharField(
         label=_("Amount"),
         max_length=32,
-        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal", "placeholder": "1,250.00", "autocomplete": "off"}),
+        widget=UnfoldAdminTextInputWidget(
+            {"inputmode": "decimal", "placeholder": "1,250.00", "autocomplete": "off"}
+        ),
         help_text=_("As you write it: 1,250.00. Credits and points are whole."),
     )
     token = forms.UUIDField(widget=forms.HiddenInput)
@@ -281,12 +287,6 @@ class FundForm(ReasonForm):
             data["amount"] = parse_amount(data["amount"], data["unit"])
         except AmountError as error:
             self.add_error("amount", str(error))
-            return data
-        if data["amount"] > LARGEST_AMOUNT:
-            self.add_error(
-                "amount",
-                gettext("At most %(most)s at once.") % {"most": format_amount(LARGEST_AMOUNT, data["unit"])},
-            )
         return data
 
 
@@ -296,7 +296,9 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=_("CSV file"),
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,text/csv,text/plain"}),
-        help_text=_("One person a line: e-mail or phone, name, tickets. UTF-8, with or without a first line of names."),
+        help_text=_(
+            "One person a line: e-mail or phone, name, tickets. UTF-8, with or without a first line of names."
+        ),
     )
 
     def clean_file(self) -> Any:
@@ -305,6 +307,7 @@ class ImportForm(forms.Form):
         upload.file.seek(0)
         if b"\x00" in start or start.startswith(b"PK\x03\x04"):
             raise forms.ValidationError(
-                gettext("This is not a CSV file. In a spreadsheet choose “Save as”, then “CSV (UTF-8)”."), code="content"
+                gettext("This is not a CSV file. In a spreadsheet choose “Save as”, then “CSV (UTF-8)”."),
+                code="content",
             )
         return upload

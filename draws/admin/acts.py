@@ -71,7 +71,9 @@ def sentence_of(error: Exception) -> str:
 
 def _publish(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     draw = services.publish_draw(draw=draw, by=by, now=now)
-    return Done(_("“%(draw)s” is published. Its commitment is %(hash)s.") % {"draw": draw, "hash": draw.commitment})
+    return Done(
+        _("“%(draw)s” is published. Its commitment is %(hash)s.") % {"draw": draw, "hash": draw.commitment}
+    )
 
 
 def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -109,7 +111,9 @@ def _import(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
 def _freeze(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
     if frozen is None:
-        return Done(_("Nothing was done: this draw is frozen already, or is being frozen right now."), is_good=False)
+        return Done(
+            _("Nothing was done: this draw is frozen already, or is being frozen right now."), is_good=False
+        )
     if frozen.status == Draw.Status.VOID:
         return Done(_("Nobody had entered: the draw is void, and its pool went back."), is_good=False)
     return Done(
@@ -125,11 +129,16 @@ def _execute(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Do
         raise
     except Exception as error:  # the service has logged it, written it down and told the admins
         raise ActFailedError(
-            _("The execution failed and changed nothing; it is on record, and is tried again by itself: %(error)s")
+            _(
+                "The execution failed and changed nothing; it is on record, and is tried again by itself: %(error)s"
+            )
             % {"error": str(error) or type(error).__name__}
         ) from error
     if report is None:
-        return Done(_("Nothing was done: this draw has been drawn already, or is being drawn right now."), is_good=False)
+        return Done(
+            _("Nothing was done: this draw has been drawn already, or is being drawn right now."),
+            is_good=False,
+        )
     return Done(_("The draw is made: %(count)s winners.") % {"count": f"{report.winners_count:,}"})
 
 
@@ -157,7 +166,9 @@ ACTS = {
     ),
     "fund": Act(
         title=gettext_lazy("Fund pool"),
-        intro=gettext_lazy("Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once."),
+        intro=gettext_lazy(
+            "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once."
+        ),
         submit=gettext_lazy("Fund the pool"),
         run=_fund,
         why_not=_unless(
@@ -187,7 +198,10 @@ ACTS = {
         ),
         submit=gettext_lazy("Close entries and freeze"),
         run=_freeze,
-        why_not=_unless(("open", "closed"), gettext_lazy("Only a draw that has opened and is not frozen yet can be frozen.")),
+        why_not=_unless(
+            ("open", "closed"),
+            gettext_lazy("Only a draw that has opened and is not frozen yet can be frozen."),
+        ),
         form_class=ReasonForm,
         is_danger=True,
         shows="figures",
@@ -213,9 +227,11 @@ ACTS = {
         ),
         submit=gettext_lazy("Cancel this draw"),
         run=_cancel,
-        why_not=lambda draw, now: ""
-        if draw.status in (Draw.Status.DRAFT, Draw.Status.ACTIVE)
-        else _("A draw that is being drawn or is over can't be cancelled."),
+        why_not=lambda draw, now: (
+            ""
+            if draw.status in (Draw.Status.DRAFT, Draw.Status.ACTIVE)
+            else _("A draw that is being drawn or is over can't be cancelled.")
+        ),
         form_class=ReasonForm,
         is_danger=True,
         shows="pool",

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from accounts.models import User
 from audit.models import Record
 from draws.models import Draw
+from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
-from draws.services.publishing import prize_totals
 from payments.money import format_amount
 from payments.pools import pool_balances
 
@@ -161,7 +161,9 @@ def timeline(draw: Draw, *, now: dt.datetime) -> list[Step]:
             if not ended and draw.status != Draw.Status.DRAFT:
                 steps.append(Step(label, _("still to come"), "", False))
             continue
-        steps.append(Step(label, in_zone(at, draw.zone), in_utc(at), is_done and draw.status != Draw.Status.DRAFT))
+        steps.append(
+            Step(label, in_zone(at, draw.zone), in_utc(at), is_done and draw.status != Draw.Status.DRAFT)
+        )
     return steps
 
 
@@ -256,15 +258,27 @@ def _winners(draw: Draw) -> list[dict[str, Any]]:
 def _links(draw: Draw, user: User) -> list[dict[str, str]]:
     """Where else this draw is to be seen."""
     links = []
-    if draw.status != Draw.Status.DRAFT:
+    if draw.published_at is not None:
         links.append({"title": _("Public page"), "href": draw.get_absolute_url(), "icon": "open_in_new"})
     if draw.manifest is not None:
-        links.append({"title": _("Manifest"), "href": reverse("draws:manifest", args=[draw.slug]), "icon": "data_object"})
-        links.append({"title": _("Entries file"), "href": reverse("draws:entries", args=[draw.slug]), "icon": "csv"})
+        links.append(
+            {
+                "title": _("Manifest"),
+                "href": reverse("draws:manifest", args=[draw.slug]),
+                "icon": "data_object",
+            }
+        )
+        links.append(
+            {"title": _("Entries file"), "href": reverse("draws:entries", args=[draw.slug]), "icon": "csv"}
+        )
     if draw.executed_at is not None:
-        links.append({"title": _("Results"), "href": reverse("draws:results", args=[draw.slug]), "icon": "trophy"})
-        links.append({"title": _("Proof"), "href": reverse("draws:proof", args=[draw.slug]), "icon": "verified"})
-    if draw.status != Draw.Status.DRAFT and user.has_perm("draws.view_entry"):
+        links.append(
+            {"title": _("Results"), "href": reverse("draws:results", args=[draw.slug]), "icon": "trophy"}
+        )
+        links.append(
+            {"title": _("Proof"), "href": reverse("draws:proof", args=[draw.slug]), "icon": "verified"}
+        )
+    if draw.published_at is not None and user.has_perm("draws.view_entry"):
         entries = reverse("admin:draws_entry_changelist") + f"?draw__id__exact={draw.pk}"
         links.append({"title": _("Entries"), "href": entries, "icon": "group"})
     return links

@@ -61,7 +61,9 @@ class EntryAdmin(ReadOnlyAdmin):
     list_select_related = ("draw",)
     list_filter = (("draw", AutocompleteSelectFilter), "source")
     search_fields = ("identity",)
-    search_help_text = gettext_lazy("A whole e-mail address or phone number, or the first 8 or more digits of a public id")
+    search_help_text = gettext_lazy(
+        "A whole e-mail address or phone number, or the first 8 or more digits of a public id"
+    )
     paginator = EstimatedPaginator
     fields = ("draw", "pid_hex", "identity", "name", "member", "weight", "source", "entered_at", "salt_hex")
 
@@ -167,7 +169,13 @@ class AwardAdmin(ReadOnlyAdmin):
     @display(
         description=gettext_lazy("state"),
         ordering="state",
-        label={"claimable": "warning", "claimed": "info", "paid": "success", "expired": "", "reversed": "danger"},
+        label={
+            "claimable": "warning",
+            "claimed": "info",
+            "paid": "success",
+            "expired": "",
+            "reversed": "danger",
+        },
     )
     def state_shown(self, obj: Award) -> tuple[str, str]:
         return obj.state, obj.get_state_display()
@@ -212,7 +220,9 @@ class DrawReportAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("proof"))
     def proof_link(self, obj: DrawReport) -> str:
-        return format_html('<a class="text-link" href="{}">proof.json</a>', reverse("draws:proof", args=[obj.draw.slug]))
+        return format_html(
+            '<a class="text-link" href="{}">proof.json</a>', reverse("draws:proof", args=[obj.draw.slug])
+        )
 
 
 class ImportedAdmin(ReadOnlyAdmin):
@@ -246,7 +256,9 @@ class EntryImportAdmin(ImportedAdmin):
         own = [path("<int:import_id>/rejected.csv", csv_view, name="draws_entryimport_rejected")]
         return [*own, *super().get_urls()]
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj

@@ -1,0 +1,189 @@
+"""The pages of the acts: each asks (GET) and does (POST)."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from accounts.models import User
+from draws.admin.acts import ACTS, REFUSALS, Act, sentence_of
+from draws.admin.overview import (
+    PHASES,
+    amounts,
+    checklist,
+    entries_and_tickets,
+    in_zone,
+    may_see_entries,
+    pool_rows,
+)
+from draws.models import Draw
+from draws.services import prize_totals
+
+
+class DrawActs(ModelAdmin):
+    """The acts: each a page that asks (GET) and does (POST), open to those with its permission."""
+
+    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel")
+    _acts = {
+        "publish": "publish",
+        "fund": "fund",
+        "import_entries": "import",
+        "freeze": "freeze",
+        "execute": "execute",
+        "cancel": "cancel",
+    }
+
+    # Named by method and not as "draws.publish_draw": unfold's system check would look that up in a database
+    # which, before the first migrate, has no permissions.
+    def has_publish_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.publish_draw"))
+
+    def has_fund_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.fund_draw"))
+
+    def has_import_entries_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.import_entries"))
+
+    def has_freeze_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.freeze_draw"))
+
+    def has_execute_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.execute_draw"))
+
+    def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Only what makes sense in the draw's state, of what the person may do."""
+        draw = Draw.objects.filter(pk=unquote(str(object_id))).first() if str(object_id).isdigit() else None
+        if draw is None:
+            return []
+        now = timezone.now()
+        allowed = super().get_actions_detail(request, object_id)
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            item
+            for item in allowed
+            if not ACTS[self._acts[item.action_name.removeprefix(prefix)]].why_not(draw, now)
+        ]
+
+    @action(
+        description=gettext_lazy("Publish"),
+        url_path="publish",
+        permissions=["publish_draw"],
+        icon="campaign",
+        variant=ActionVariant.PRIMARY,
+    )
+    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["publish"])
+
+    @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Import entries"),
+        url_path="import",
+        permissions=["import_entries"],
+        icon="upload_file",
+    )
+    def import_entries(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["import"])
+
+    @action(
+        description=gettext_lazy("Freeze now"),
+        url_path="freeze",
+        permissions=["freeze_draw"],
+        icon="ac_unit",
+    )
+    def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["freeze"])
+
+    @action(
+        description=gettext_lazy("Execute now"),
+        url_path="execute",
+        permissions=["execute_draw"],
+        icon="casino",
+        variant=ActionVariant.PRIMARY,
+    )
+    def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["execute"])
+
+    @action(
+        description=gettext_lazy("Cancel draw"),
+        url_path="cancel",
+        permissions=["cancel_draw"],
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["cancel"])
+
+    def _act(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
+        draw: Draw | None = self.get_object(request, unquote(object_id))
+        if draw is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        user = request.user
+        if not isinstance(user, User) or not self.has_view_permission(request, draw):
+            raise PermissionDenied
+        now = timezone.now()
+        page = reverse("admin:draws_draw_change", args=[quote(draw.pk)])
+        if request.method != "POST":
+            if why_not := act.why_not(draw, now):
+                messages.warning(request, why_not)
+                return HttpResponseRedirect(page)
+            return self._ask(request, draw, act, act.form(draw), now)
+        form = act.form(draw, request.POST, request.FILES)
+        if form.is_valid():
+            try:
+                done = act.run(draw, form.cleaned_data, user, now)
+            except REFUSALS as error:
+                form.add_error(None, sentence_of(error))
+            else:
+                messages.add_message(
+                    request, messages.SUCCESS if done.is_good else messages.WARNING, done.sentence
+                )
+                if done.report is not None and may_see_entries(user):
+                    return HttpResponseRedirect(
+                        reverse("admin:draws_entryimport_change", args=[done.report.pk])
+                    )
+                return HttpResponseRedirect(page)
+            draw.refresh_from_db()
+        return self._ask(request, draw, act, form, now)
+
+    def _ask(self, request: HttpRequest, draw: Draw, act: Act, form: Any, now: dt.datetime) -> HttpResponse:
+        by_hand = act is ACTS["execute"]
+        entries, tickets = entries_and_tickets(draw) if act.shows == "figures" else (0, 0)
+        return TemplateResponse(
+            request,
+            "admin/draws/draw/act.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": act.title,
+                "object": draw,
+                "draw": draw,
+                "act": act,
+                "form": form,
+                "phase_word": PHASES[draw.phase(now)][1],
+                "phase_tone": PHASES[draw.phase(now)][0],
+                "checklist": checklist(draw, now=now, by_hand=by_hand) if act.shows == "checklist" else [],
+                "pool": pool_rows(draw) if act.shows == "pool" else [],
+                "prize_total": amounts(prize_totals(draw)),
+                "entries_count": f"{entries:,}",
+                "tickets": f"{tickets:,}",
+                "closes": in_zone(draw.closes_at, draw.zone),
+                "draws": in_zone(draw.draw_at, draw.zone),
+                "back": reverse("admin:draws_draw_change", args=[quote(draw.pk)]),
+            },
+        )
