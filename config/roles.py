@@ -22,6 +22,8 @@ _VIEW_ALL = (
     "draws.view_winner",
     "draws.view_award",
     "draws.view_drawreport",
+    "draws.view_entryimport",
+    "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",
 )
@@ -37,6 +39,14 @@ _DRAWS = (
     "draws.import_entries",
     "draws.fund_draw",
 )
+# When jobs run, and what became of long ones. Which jobs there are stands in `config/schedule.py`.
+_SCHEDULE = (
+    "django_celery_beat.view_periodictask",
+    "django_celery_beat.change_periodictask",
+    "django_celery_beat.view_intervalschedule",
+    "django_celery_beat.add_intervalschedule",
+    "django_celery_results.view_taskresult",
+)
 _MONEY = (
     "payments.view_account",
     "payments.view_ledgerentry",
@@ -49,6 +59,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_VIEW_ALL,
         *_DRAWS,
         *_MONEY,
+        *_SCHEDULE,
+        "auth.view_group",
         "draws.execute_draw",
         "notifications.process_notifications",
         "accounts.add_user",
@@ -58,6 +70,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     FINANCE: (
         "accounts.view_user",
         "audit.view_record",
+        "audit.view_seal",
         "draws.view_draw",
         "draws.view_award",
         "draws.fund_draw",

@@ -1,8 +1,15 @@
 """Roles: groups hold what the table says, no more and no less."""
 
+from pathlib import Path
+
 import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.admin import site
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
 
 from accounts import roles
 from config.roles import ROLES, sync_roles
@@ -58,3 +65,18 @@ def test_a_role_gives_its_rights_to_who_holds_it():
     assert not finance.has_perm("draws.execute_draw")
     assert admin().has_perm("draws.execute_draw")
     assert not make_user(role=roles.MANAGER_ADMIN).has_perm("draws.execute_draw")
+
+
+def test_a_super_admin_may_look_at_every_page_of_ours_in_the_admin(client):
+    ours = {
+        config.label
+        for config in apps.get_app_configs()
+        if Path(config.path).is_relative_to(settings.BASE_DIR)
+    }
+    pages = [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for model in site._registry
+        if model._meta.app_label in ours or model in (Group, PeriodicTask)
+    ]
+    client.force_login(admin())
+    assert [(page, status) for page in pages if (status := client.get(page).status_code) != 200] == []
