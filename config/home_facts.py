@@ -1,0 +1,158 @@
+"""Figures of the admin's home: members, entries, awards, pools, and whether the clockwork runs."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core.cache import cache
+from django.db.models import Max, Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_celery_beat.models import PeriodicTask
+
+from accounts.models import User
+from audit.services import newest_seal
+from config.home_panels import Row, link
+from draws.models import Award, Draw, Entry
+from payments.models import Account
+from payments.money import format_amount
+
+BEAT_LATE_AFTER = dt.timedelta(minutes=10)
+"""Beat writes its last runs down every few minutes; only then does silence mean something."""
+SEAL_LATE_AFTER = dt.timedelta(minutes=10)
+_FACTS_KEPT_S = 60
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure and what it is of."""
+
+    label: str
+    value: str
+    sub: str = ""
+    href: str = ""
+
+
+def facts_for(user: User, *, now: dt.datetime) -> list[Fact]:
+    """The figures this person may see."""
+    facts = []
+    if user.has_perm("accounts.view_user"):
+        facts.append(
+            Fact(
+                _("Members"),
+                f"{_kept('members', lambda: User.objects.filter(is_active=True).count()):,}",
+                href=link("accounts_user_changelist"),
+            )
+        )
+    if user.has_perm("draws.view_draw"):
+        open_draws = Draw.objects.open(now).count()
+        facts.append(
+            Fact(_("Open draws"), f"{open_draws:,}", href=link("draws_draw_changelist", query="phase=open"))
+        )
+        facts.append(
+            Fact(
+                _("Entries today"),
+                f"{_kept('entries', lambda: _entries_since(_midnight(now))):,}",
+                href=link("draws_entry_changelist") if user.has_perm("draws.view_entry") else "",
+            )
+        )
+    if user.has_perm("draws.view_award"):
+        since = _midnight(now).replace(day=1)
+        awarded = (
+            Award.objects.filter(created_at__gte=since).exclude(state=Award.State.REVERSED).exclude(unit="")
+        )
+        sums = awarded.order_by().values("unit").annotate(total=Sum("amount"))
+        # Money first, then credits and points.
+        ranked = sorted(sums, key=lambda item: (item["unit"] in ("CREDIT", "POINT"), item["unit"]))
+        values = [format_amount(item["total"], item["unit"]) for item in ranked]
+        facts.append(
+            Fact(
+                _("Awarded this month"),
+                values[0] if values else "—",
+                sub=" · ".join(values[1:]),
+                href=link("draws_award_changelist"),
+            )
+        )
+    return facts
+
+
+def _midnight(now: dt.datetime) -> dt.datetime:
+    """The day began, where the person who looks is."""
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _entries_since(since: dt.datetime) -> int:
+    """Only draws that took entries since then are looked at: there is no index on the time of an entry."""
+    taking = Draw.objects.filter(
+        published_at__isnull=False, opens_at__lte=timezone.now(), closes_at__gte=since
+    )
+    return Entry.objects.filter(
+        draw__in=list(taking.values_list("pk", flat=True)), entered_at__gte=since
+    ).count()
+
+
+def _kept(name: str, count: Callable[[], int]) -> int:
+    """A count that may be a minute old; counted anew when Redis is gone."""
+    key = f"admin-home:{name}:{timezone.get_current_timezone_name()}"
+    return int(cache.get_or_set(key, count, _FACTS_KEPT_S) or 0)
+
+
+def pools_in_draws() -> list[dict[str, Any]]:
+    """What all draws' pools hold by unit: free, reserved, owed, with each part's share in percent."""
+    parts = {"free": "pool:draw:", "reserved": "prizes:draw:", "owed": "owed:draw:"}
+    sums: dict[str, Any] = {
+        part: Sum("balance", filter=Q(code__startswith=prefix), default=0) for part, prefix in parts.items()
+    }
+    in_draws = Account.objects.filter(code__regex=r"^(pool|prizes|owed):draw:").order_by("unit")
+    held: Iterable[dict[str, Any]] = in_draws.values("unit").annotate(**sums)  # type: ignore[assignment]
+    rows = []
+    for item in held:
+        total = sum(item[part] for part in parts)
+        if total:
+            amounts = {part: format_amount(item[part], item["unit"]) for part in parts}
+            shares = {part: item[part] * 100 // total for part in parts}
+            rows.append(
+                {
+                    "unit": item["unit"],
+                    "total": format_amount(total, item["unit"]),
+                    "amounts": amounts,
+                    "shares": shares,
+                }
+            )
+    return rows
+
+
+def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
+    """Is the site's own clockwork alive: the seals of the audit trail, and beat."""
+    rows = []
+    if user.has_perm("audit.view_record") or user.has_perm("audit.view_seal"):
+        seal = newest_seal()
+        is_old = seal is None or seal.sealed_at < now - SEAL_LATE_AFTER
+        rows.append(
+            Row(
+                title=_("Newest audit seal"),
+                note=f"{seal.digest[:16]}…" if seal else _("None yet: the sealing job has not run."),
+                side=str(naturaltime(seal.sealed_at)) if seal else "",
+                href=link("audit_seal_changelist") if user.has_perm("audit.view_seal") else "",
+                tone="wait" if is_old else "good",
+            )
+        )
+    if user.has_perm("draws.view_draw") or user.has_perm("notifications.view_delivery"):
+        last = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
+        is_silent = last is None or last < now - BEAT_LATE_AFTER
+        rows.append(
+            Row(
+                title=_("Scheduled jobs"),
+                note=_("Beat is silent: draws and messages wait for it. Start it, or look at its log.")
+                if is_silent
+                else _("Beat is running."),
+                side=str(naturaltime(last)) if last else _("never"),
+                href=link("django_celery_beat_periodictask_changelist")
+                if user.has_perm("django_celery_beat.view_periodictask")
+                else "",
+                tone="bad" if is_silent else "good",
+            )
+        )
+    return rows

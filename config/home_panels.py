@@ -1,0 +1,255 @@
+"""Lines of the admin's home: what is late, failed, due, or waiting for a person.
+
+Each panel asks first whether the person may see what it is about. Every line leads to the thing it speaks of
+where the admin has a page for it.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import Count, Min, Q
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from draws.admin.overview import in_zone, late_by, shortfall
+from draws.models import Award, Draw, Prize
+from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
+from notifications.models import State as DeliveryState
+from payments.money import format_amount
+
+SOON = dt.timedelta(hours=24)
+DELIVERY_LATE_AFTER = dt.timedelta(minutes=5)
+_ROWS = 8
+_ICONS = {
+    "bad": ("error", gettext_lazy("Needs attention")),
+    "wait": ("schedule", gettext_lazy("Waiting")),
+    "good": ("check_circle", gettext_lazy("In order")),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what, how it stands, and where it leads (empty where the admin has no page for it)."""
+
+    title: str
+    note: str = ""
+    side: str = ""
+    href: str = ""
+    tone: str = "wait"
+
+    @property
+    def icon(self) -> str:
+        return _ICONS[self.tone][0]
+
+    @property
+    def word(self) -> str:
+        """What the icon says, for those who don't see it."""
+        return str(_ICONS[self.tone][1])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A titled list of lines, with a sentence for when there are none."""
+
+    title: str
+    rows: list[Row]
+    empty: str
+
+    @property
+    def bad(self) -> int:
+        """How many lines are faults."""
+        return sum(row.tone == "bad" for row in self.rows)
+
+
+def link(name: str, *args: Any, query: str = "") -> str:
+    """Address of an admin page; empty where no such page is registered."""
+    try:
+        return reverse(f"admin:{name}", args=args) + (f"?{query}" if query else "")
+    except NoReverseMatch:
+        return ""
+
+
+def panels_for(user: User, *, now: dt.datetime) -> list[Panel]:
+    """The panels this person may see, the most urgent first."""
+    found = (_late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
+    return [panel for panel in found if panel is not None]
+
+
+def _draw_row(draw: Draw, *, note: str, side: str, tone: str) -> Row:
+    return Row(title=draw.title, note=note, side=side, href=link("draws_draw_change", draw.pk), tone=tone)
+
+
+def _due(user: User, now: dt.datetime) -> Panel | None:
+    """What happens by itself in the next 24 hours."""
+    if not user.has_perm("draws.view_draw"):
+        return None
+    soon = Draw.objects.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING)).filter(
+        Q(draw_at__gt=now, draw_at__lte=now + SOON)
+        | Q(closes_at__gt=now, closes_at__lte=now + SOON)
+        | Q(opens_at__gt=now, opens_at__lte=now + SOON)
+    )
+    moments: list[tuple[dt.datetime, str, Draw]] = []
+    for draw in soon.order_by("draw_at")[:_ROWS]:
+        words = (
+            (draw.opens_at, _("Entries open")),
+            (draw.closes_at, _("Entries close")),
+            (draw.draw_at, _("Draw")),
+        )
+        moments += [(at, word, draw) for at, word in words if now < at <= now + SOON]
+    rows = [
+        _draw_row(draw, note=f"{word}: {in_zone(at, draw.zone)}", side=str(naturaltime(at)), tone="wait")
+        for at, word, draw in sorted(moments, key=lambda moment: moment[0])[:_ROWS]
+    ]
+    return Panel(
+        _("Due in the next 24 hours"), rows, _("No draw opens, closes or is drawn in the next 24 hours.")
+    )
+
+
+def _late(user: User, now: dt.datetime) -> Panel | None:
+    """What should have happened by now."""
+    rows: list[Row] = []
+    sees_draws, sees_deliveries = (
+        user.has_perm("draws.view_draw"),
+        user.has_perm("notifications.view_delivery"),
+    )
+    if not (sees_draws or sees_deliveries):
+        return None
+    if sees_draws:
+        rows += [
+            _draw_row(
+                draw,
+                note=_("Not drawn. Its time was %(at)s.") % {"at": in_zone(draw.draw_at, draw.zone)},
+                side=late_by(draw, now),
+                tone="bad",
+            )
+            for draw in Draw.objects.overdue(now).order_by("draw_at")[:_ROWS]
+        ]
+    if sees_deliveries:
+        rows += _late_deliveries(now)
+    return Panel(_("Late"), rows, _("Nothing is late."))
+
+
+def _late_deliveries(now: dt.datetime) -> Iterable[Row]:
+    late = Delivery.objects.filter(state__in=WAITING, next_attempt_at__lte=now - DELIVERY_LATE_AFTER)
+    found = late.aggregate(oldest=Min("next_attempt_at"))
+    if found["oldest"] is not None:
+        count = late.order_by()[:10_001].count()
+        yield Row(
+            title=ngettext("%(n)s delivery is overdue", "%(n)s deliveries are overdue", count)
+            % {"n": f"{count:,}" if count <= 10_000 else _("More than 10,000")},
+            note=_("The oldest was due %(ago)s.") % {"ago": naturaltime(found["oldest"])},
+            href=link("notifications_delivery_changelist"),
+            tone="bad",
+        )
+    stuck = Message.objects.to_expand(now - DELIVERY_LATE_AFTER)
+    if (count := stuck.count()) > 0:
+        yield Row(
+            title=ngettext("%(n)s message is not expanded", "%(n)s messages are not expanded", count)
+            % {"n": f"{count:,}"},
+            note=_("Its recipients have not been worked out yet; the sweep does it."),
+            href=link("notifications_message_changelist"),
+            tone="bad",
+        )
+
+
+def _failed(user: User, now: dt.datetime) -> Panel | None:
+    """What went wrong and is not mended yet."""
+    rows: list[Row] = []
+    sees_draws, sees_deliveries = (
+        user.has_perm("draws.view_draw"),
+        user.has_perm("notifications.view_delivery"),
+    )
+    if not (sees_draws or sees_deliveries):
+        return None
+    if sees_draws:
+        broken = Draw.objects.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING)).exclude(
+            execution_error=""
+        )
+        rows += [
+            _draw_row(
+                draw,
+                note=draw.execution_error[:160],
+                side=_("tries again %(when)s") % {"when": naturaltime(draw.next_attempt_at)}
+                if draw.next_attempt_at
+                else "",
+                tone="bad",
+            )
+            for draw in broken.order_by("draw_at")[:_ROWS]
+        ]
+    if sees_deliveries:
+        dead = (
+            Delivery.objects.filter(state__in=DEAD_LETTERS).order_by().values("state").annotate(n=Count("pk"))
+        )
+        for item in sorted(dead, key=lambda each: str(each["state"])):
+            state = DeliveryState(item["state"])
+            rows.append(
+                Row(
+                    title=_("Deliveries: %(state)s") % {"state": state.label},
+                    note=_("They are not tried again by themselves."),
+                    side=f"{item['n']:,}",
+                    href=link("notifications_delivery_changelist", query=f"state__exact={state}"),
+                    tone="bad" if state in (DeliveryState.FAILED, DeliveryState.UNKNOWN) else "wait",
+                )
+            )
+    return Panel(_("Failed"), rows, _("Nothing has failed."))
+
+
+def _waiting(user: User, now: dt.datetime) -> Panel | None:
+    """What goes on only when a person does something."""
+    rows: list[Row] = []
+    sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
+    if not (sees_draws or sees_awards):
+        return None
+    if sees_draws:
+        drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
+        rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
+    if sees_awards:
+        by_hand = Award.objects.filter(
+            state=Award.State.CLAIMABLE, kind__in=(Prize.Kind.VOUCHER, Prize.Kind.PHYSICAL)
+        )
+        if count := by_hand.count():
+            rows.append(
+                Row(
+                    title=ngettext("%(n)s prize to hand over", "%(n)s prizes to hand over", count)
+                    % {"n": f"{count:,}"},
+                    note=_("Vouchers and things that winners have not had yet."),
+                    href=link("draws_award_changelist", query="state__exact=claimable"),
+                )
+            )
+        owed = Award.objects.filter(state=Award.State.CLAIMABLE).exclude(unit="")
+        if count := owed.count():
+            first = owed.aggregate(first=Min("claim_until"))["first"]
+            rows.append(
+                Row(
+                    title=ngettext(
+                        "%(n)s prize waits to be claimed", "%(n)s prizes wait to be claimed", count
+                    )
+                    % {"n": f"{count:,}"},
+                    note=_("Their winners have no account yet. The first claim ends %(when)s.")
+                    % {"when": naturaltime(first)}
+                    if first
+                    else "",
+                    href=link("draws_award_changelist", query="state__exact=claimable"),
+                )
+            )
+    return Panel(_("Waiting for a person"), rows, _("Nobody has to do anything."))
+
+
+def _draft_row(draw: Draw, now: dt.datetime) -> Row:
+    missing = [format_amount(amount, unit) for unit, amount in sorted(shortfall(draw).items())]
+    should_be_open = draw.opens_at <= now
+    note = (
+        _("Draft: not published though its entries should be open.")
+        if should_be_open
+        else _("Draft: to be published.")
+    )
+    if missing:
+        note += " " + _("Its pool lacks %(amount)s.") % {"amount": ", ".join(missing)}
+    return _draw_row(
+        draw, note=note, side=str(naturaltime(draw.opens_at)), tone="bad" if should_be_open else "wait"
+    )
