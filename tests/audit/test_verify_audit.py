@@ -121,6 +121,15 @@ def test_a_record_slipped_into_a_gap_is_named():
     assert found() == [(Kind.UNSEALED, f"record {gap}")]
 
 
+def test_a_record_with_an_id_that_was_never_given_out_is_named_and_drags_nothing_along(trail):
+    far = 10**15
+    Record.objects.create(pk=far, at=NOW, action="test.forged", target="x")
+    write(2)
+    seal = seal_new_records(now=NOW)
+    assert (seal.count, seal.last_id < far) == (2, True)
+    assert found() == [(Kind.UNSEALED, f"record {far}")]
+
+
 @pytest.mark.parametrize(
     "change",
     [
