@@ -34,7 +34,8 @@ try:
     import fcntl
 
     from config.embedded_account import EmbeddedError, choose_account
-    from config.embedded_servers import PostgreSQL, Valkey, is_ephemeral, processes_in
+    from config.embedded_processes import processes_in_removed
+    from config.embedded_servers import PostgreSQL, Valkey, is_ephemeral
 except ImportError as missing:  # reported by ensure(), and only if it is needed
     MISSING: ImportError | None = missing
 else:
@@ -295,7 +296,7 @@ def _guard(folder: Path, guardian_lock: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     else:
         for server in _servers(folder):
-            for process in processes_in(Path(f"{server.data} (deleted)")):
+            for process in processes_in_removed(server.data):
                 process.kill()
     os.close(guardian_lock)  # before startup.lock, which goes with the process
 

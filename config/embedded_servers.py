@@ -24,15 +24,12 @@ import socket
 import stat
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
-
 from config.embedded_account import Account, EmbeddedError, make_readable, open_the_way, wheel_folder
+from config.embedded_processes import pid_in, processes_in, stop_all, waited
 
 POSTGRESQL_MAJOR = 18
 ROLE = DATABASE = "fairground"
@@ -95,60 +92,15 @@ def is_ephemeral(folder: Path) -> bool:
     return (folder / "ephemeral").exists()
 
 
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """Every living process whose working directory is `folder`."""
-    return [process for process in psutil.process_iter() if _works_in(process, folder)]
-
-
-def _works_in(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return bool(process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE)
-    except (psutil.Error, OSError):
-        return False
-
-
-def _pid_in(path: Path, folder: Path) -> int | None:
-    """The process id in the first line of `path`, if that process lives and works in `folder`."""
-    try:
-        pid = int(path.read_text().split()[0])
-        return pid if _works_in(psutil.Process(pid), folder) else None
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return None
-
-
-def _waited(seconds: float) -> Iterator[None]:
-    """Yield about every 20 ms until `seconds` are over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield
-        time.sleep(0.02)
-
-
-def _stopped(folder: Path, pid: int | None, steps: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send `pid` one signal after another until nothing works in `folder`; at last kill whatever does."""
-    for number, seconds in steps if pid else ():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid or 0, number)
-        for _ in _waited(seconds):
-            if not (psutil.pid_exists(pid) and _works_in(psutil.Process(pid), folder)):
-                break
-        if not processes_in(folder):
-            return
-    for process in processes_in(folder):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    for _ in _waited(10):
-        if not processes_in(folder):
-            return
-
-
 def _last_complaint(log: Path, output: str = "") -> str:
     """The most telling line of a server's log or output."""
     lines = output.splitlines()
     with contextlib.suppress(OSError):
         lines += log.read_text(errors="replace").splitlines()[-40:]
-    telling = [line for line in lines if re.search(r"FATAL|PANIC|[Ee]rror|[Ff]ailed|No space|denied", line)]
-    return (telling or lines or ["it gave no reason"])[-1].strip()
+    for telling in ("No space left", "FATAL|PANIC", "[Ee]rror|ERROR|[Ff]ailed|denied", "."):
+        if found := [line for line in lines if re.search(telling, line)]:
+            return found[-1].strip()
+    return "it gave no reason"
 
 
 @dataclass(frozen=True)
@@ -172,7 +124,7 @@ class PostgreSQL:
 
     def pid(self) -> int | None:
         """Process id of the running server, None when it is down."""
-        return _pid_in(self.data / "postmaster.pid", self.data)
+        return pid_in(self.data / "postmaster.pid", self.data)
 
     def url(self) -> str:
         """The address for the site's own role; `host` stands in the query because libpq and Django both read it."""
@@ -202,17 +154,18 @@ class PostgreSQL:
         _set_long_log_aside(self.log)
         self.log.touch(mode=0o600)
         account.give(self.log, 0o600)
+        # pg_ctl puts both paths through a shell, within double quotes: relative ones can't mean anything there.
         command = [
             binaries / "pg_ctl",
             "start",
             "-w",
             "-s",
             "-t",
-            str(START_SECONDS),
+            START_SECONDS,
             "-D",
-            self.data,
+            ".",
             "-l",
-            self.log,
+            f"../{self.log.name}",
         ]
         done = account.run(command, cwd=self.data)
         if done.returncode != 0:
@@ -227,7 +180,7 @@ class PostgreSQL:
             socket_folder = Path(self._pid_file()[4])
         quickly = [(signal.SIGQUIT, 10.0)]
         gently = [(signal.SIGINT, 60.0), *quickly]
-        _stopped(self.data, self.pid(), quickly if is_ephemeral(self.folder) else gently)
+        stop_all(self.data, self.pid(), quickly if is_ephemeral(self.folder) else gently)
         with contextlib.suppress(NameError, OSError):
             if socket_folder != self.folder / "run":
                 shutil.rmtree(socket_folder)
@@ -237,7 +190,7 @@ class PostgreSQL:
         return (self.data / "postmaster.pid").read_text().splitlines()
 
     def _wait_until_ready(self) -> None:
-        for _ in _waited(START_SECONDS):
+        for _ in waited(START_SECONDS):
             with contextlib.suppress(OSError, IndexError):
                 if self._pid_file()[7].strip() == "ready":
                     return
@@ -267,11 +220,11 @@ class PostgreSQL:
         PostgreSQL removes the pid file of a dead process by itself, but waits for ever on a living
         one. Its guard against two servers over the same files is kept: nothing works in the folder.
         """
-        for _ in _waited(20):
+        for _ in waited(20):
             if not processes_in(self.data):
                 break
         else:
-            _stopped(self.data, None, ())
+            stop_all(self.data, None, ())
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _make_cluster(self, account: Account, binaries: Path, password: str) -> None:
@@ -338,6 +291,10 @@ class PostgreSQL:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), account.uid):
             raise EmbeddedError(f"{folder}, meant for PostgreSQL's socket, is someone else's: remove it.")
         account.give(folder, 0o700)
+        for left_over in folder.glob(
+            ".s.PGSQL.*"
+        ):  # after a kill -9; nothing works here now, whatever they say
+            left_over.unlink()
         return folder
 
     def _write(self, account: Account, name: str, text: str) -> None:
@@ -367,7 +324,7 @@ class Valkey:
 
     def pid(self) -> int | None:
         """Process id of the running server, None when it is down."""
-        return _pid_in(self.data / "valkey.pid", self.data)
+        return pid_in(self.data / "valkey.pid", self.data)
 
     def url(self) -> str:
         """The address with the password."""
@@ -390,7 +347,7 @@ class Valkey:
         account.give(self.data, 0o700)
         _set_long_log_aside(self.log)
         for port in (self._port() or _free_port(), *(_free_port() for _ in range(5))):
-            _stopped(self.data, self.pid(), [(signal.SIGTERM, 5.0)])
+            stop_all(self.data, self.pid(), [(signal.SIGTERM, 5.0)])
             (self.data / "valkey.pid").unlink(missing_ok=True)
             self._write_port(port)
             # The configuration goes in by standard input: a command line could be read by anyone.
@@ -405,7 +362,7 @@ class Valkey:
 
     def stop(self) -> None:
         """Stop the server; it has nothing to save."""
-        _stopped(self.data, self.pid(), [(signal.SIGTERM, 10.0)])
+        stop_all(self.data, self.pid(), [(signal.SIGTERM, 10.0)])
 
     def _port(self) -> int:
         try:
@@ -420,7 +377,7 @@ class Valkey:
 
     def _answers(self, password: str) -> bool:
         """Whether it comes up and takes our password: someone else may have got the port first."""
-        for _ in _waited(10):
+        for _ in waited(10):
             if not self.pid():
                 if (self.data / "valkey.pid").exists():
                     return False  # it had started, and gave up

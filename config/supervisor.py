@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from config import embedded
+from config.embedded_account import EmbeddedError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PORT_SECONDS = 1.5  # the site before may still be on its way out
@@ -63,7 +64,7 @@ def main() -> int:
             supervisor.run()
     except KeyboardInterrupt:
         pass
-    except (SupervisorError, embedded.EmbeddedError) as error:
+    except (SupervisorError, EmbeddedError) as error:
         terminal.say(str(error))
         return 1
     except BrokenPipeError:  # whoever read our output has gone
@@ -298,7 +299,7 @@ class Supervisor:
         try:
             if embedded.heal():
                 self.terminal.say("an embedded server had died and runs again.")
-        except embedded.EmbeddedError as error:
+        except EmbeddedError as error:
             self.terminal.say(str(error))
 
     def _greet(self, sign_ins: str, seconds: float) -> None:

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from config import embedded
+from config.embedded_account import EmbeddedError
 from tests.databases import PREFIX, with_database
 
 RUN_VARIABLE = "FAIRGROUND_TEST_RUN"
@@ -57,7 +58,7 @@ def _begin() -> None:
     _own_folder = folder if missing else None
     try:
         os.environ.update(embedded.start(folder, missing, ephemeral=True) if missing else {})
-    except embedded.EmbeddedError as error:
+    except EmbeddedError as error:
         shutil.rmtree(folder, ignore_errors=True)
         pytest.exit(str(error), returncode=3)
     if missing:
