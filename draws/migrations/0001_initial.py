@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=120, verbose_name='title')),
                 ('position', models.PositiveSmallIntegerField(default=1, verbose_name='order')),
                 ('quantity', models.PositiveIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)], verbose_name='how many')),
-                ('kind', models.CharField(choices=[('cash', 'Cash'), ('credits', 'Credits'), ('points', 'Points'), ('voucher', 'Voucher'), ('physical', 'Thing')], default='cash', max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('cash', 'Cash'), ('credits', 'Credits'), ('points', 'Points'), ('voucher', 'Voucher'), ('physical', 'Item')], default='cash', max_length=16, verbose_name='kind')),
                 ('amount', models.PositiveBigIntegerField(default=0, help_text='Minor units: cents of money, whole credits or points.', verbose_name='amount')),
                 ('draw', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prizes', to='draws.draw')),
             ],

@@ -242,7 +242,7 @@ class Prize(models.Model):
         CREDITS = "credits", _("Credits")
         POINTS = "points", _("Points")
         VOUCHER = "voucher", _("Voucher")
-        PHYSICAL = "physical", _("Thing")
+        PHYSICAL = "physical", _("Item")
 
     LEDGER_KINDS = (Kind.CASH, Kind.CREDITS, Kind.POINTS)
 
