@@ -1,9 +1,13 @@
 """Draws in the admin, over HTTP: the draft and its prizes, the list, what is read-only."""
 
 import datetime as dt
+import threading
+import time
 import zoneinfo
 
 import pytest
+from django.db import connection, connections, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,18 +28,17 @@ from tests.draws.factories import (
 )
 from tests.factories import admin
 
-pytestmark = pytest.mark.django_db
-
 NAIROBI = zoneinfo.ZoneInfo("Africa/Nairobi")
 
 
 @pytest.fixture
-def boss(client):
+def boss(db, client):
     """A client signed in as a Super Admin."""
     client.force_login(admin())
     return client
 
 
+@pytest.mark.django_db
 class TestDraft:
     def test_it_is_written_with_amounts_as_people_write_them(self, boss):
         sent = draft_form(
@@ -164,6 +167,7 @@ class TestDraft:
         assert Record.objects.filter(action="draw.deleted", target=empty.about).exists()
 
 
+@pytest.mark.django_db
 class TestPublished:
     def test_a_forged_form_changes_nothing(self, boss):
         draw = make_draw()
@@ -191,6 +195,7 @@ class TestPublished:
         assert (draw.status, draw.title == "Late") == (Draw.Status.ACTIVE, False)
 
 
+@pytest.mark.django_db
 class TestList:
     def test_it_shows_state_time_entries_and_prizes(self, boss):
         make_draw(title="Tea party", entrants=1234)
@@ -225,6 +230,7 @@ class TestList:
         assert {draw.title for draw in rows} == found
 
 
+@pytest.mark.django_db
 class TestRecords:
     def test_entries_are_found_by_address_and_by_public_id(self, boss):
         draw = make_draw(entrants=5)
@@ -292,7 +298,44 @@ class TestRecords:
         assert draw.winners.first().entry.identity not in client.get(page_of(draw)).content.decode()
 
 
+@pytest.mark.django_db
 def test_prizes_of_a_drawn_draw_are_listed(boss):
     draw = make_executed()
     page = boss.get(page_of(draw)).content.decode()
     assert all(prize.title in page for prize in Prize.objects.filter(draw=draw))
+
+
+def test_a_draft_that_is_published_while_it_is_being_saved_is_not_written_over(cloned_db):
+    draw = make_draft()
+    fund(draw)
+    answers = []
+
+    def save() -> None:
+        client = Client()
+        client.force_login(admin())
+        answers.append(client.post(page_of(draw), draft_form(title="Late")).status_code)
+        connections.close_all()
+
+    saving = threading.Thread(target=save, daemon=True)
+    with transaction.atomic():
+        services.publish_draw(draw=draw, by=admin(), now=timezone.now())
+        saving.start()
+        _wait_until_somebody_waits()
+    saving.join(30)
+    assert answers == [403]
+    draw.refresh_from_db()
+    assert (draw.status, draw.title == "Late") == (Draw.Status.ACTIVE, False)
+
+
+def _wait_until_somebody_waits() -> None:
+    """Until another connection of this database waits for a lock."""
+    for _attempt in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # one look is kept for a whole transaction
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    pytest.fail("nobody waits: the form does not lock the draw")
