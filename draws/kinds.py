@@ -6,12 +6,13 @@ from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.roles import MANAGER_ADMIN, SUPER_ADMIN
 from draws.models import Draw, Entry, Winner
 from notifications.kinds import Category, Channel, Kind, Reach, register
 from notifications.models import Message
 from notifications.recipients import members, people
 
-ADMIN_ROLES = ("Super Admin", "Manager Admin")
+ADMIN_ROLES = (SUPER_ADMIN, MANAGER_ADMIN)
 TEASER_AFTER_SIGN_IN = dt.timedelta(days=90)
 
 _ABOUT = {"draw": str, "slug": str}

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.models import User
+from audit.services import newest_seal
 from draws import services
 from draws.models import Award, Draw, Entry, Winner
 from draws.services.awarding import claimable_awards
@@ -62,7 +63,7 @@ def draw_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def fairness(request: HttpRequest) -> HttpResponse:
     """How a draw is made and how anyone can check one."""
-    return render(request, "draws/fairness.html")
+    return render(request, "draws/fairness.html", {"seal": newest_seal()})
 
 
 @require_safe
