@@ -1,4 +1,4 @@
-"""What has to be done to the database before the site starts, in one process: Django starts once, not five times.
+"""What has to be done before the site starts, in one process: Django starts once, not five times.
 
 `FAIRGROUND_DEMO=1` asks for the demo data, `0` forbids it; unset, a site with embedded servers gets it. It
 goes into an empty database only.
@@ -19,7 +19,7 @@ from config import embedded
 
 
 def main() -> None:
-    """Migrate, bring the schedule in step, seed the demo."""
+    """Migrate, collect static files where they are served by hash, bring the schedule in step, seed the demo."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     embedded.ensure()
     django.setup()
@@ -27,6 +27,8 @@ def main() -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         sys.stderr.write("Fairground: preparing the database …\n")
         call_command("migrate", interactive=False, verbosity=0, stdout=sys.stderr)
+    if not settings.EMBEDDED:  # as in production, static files carry a hash in their names
+        call_command("collectstatic", interactive=False, verbosity=0, stdout=sys.stderr)
     call_command("sync_schedule", stdout=sys.stderr)
     if _wants_demo():
         call_command("seed_demo", "--if-empty", stdout=sys.stderr)

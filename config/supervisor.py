@@ -59,8 +59,10 @@ def main() -> int:
     try:
         host, port = os.environ.get("HOST") or "127.0.0.1", _port()
         wait_for_port(host, port, PORT_SECONDS)
-        leash = Leash()  # before anything else that a fork would take along
-        with contextlib.closing(Supervisor(host, port, terminal, leash)) as supervisor:
+        with (
+            contextlib.closing(Leash()) as leash,  # before anything else that a fork would take along
+            contextlib.closing(Supervisor(host, port, terminal, leash)) as supervisor,
+        ):
             supervisor.run()
     except KeyboardInterrupt:
         pass
@@ -97,7 +99,8 @@ class Leash:
 
     def __init__(self) -> None:
         reading, self._writing = os.pipe()
-        if os.fork() == 0:
+        self._pid = os.fork()
+        if self._pid == 0:
             os.close(self._writing)
             try:
                 _hold_leash(reading)
@@ -112,6 +115,11 @@ class Leash:
     def untie(self, pid: int) -> None:
         """`pid` has ended; its number may soon be another's."""
         os.write(self._writing, b"-%d\n" % pid)
+
+    def close(self) -> None:
+        """Let the leash go, after what it held has ended."""
+        os.close(self._writing)
+        os.waitpid(self._pid, 0)
 
 
 def _hold_leash(reading: int) -> None:
@@ -241,6 +249,7 @@ class Supervisor:
         _signal_each([process.pid for process in running], signal.SIGKILL, os.killpg)
         for process in running:
             process.wait()
+            self.leash.untie(process.pid)
         with contextlib.suppress(KeyboardInterrupt):
             embedded.leave()
 
@@ -305,7 +314,7 @@ class Supervisor:
     def _greet(self, sign_ins: str, seconds: float) -> None:
         address = f"http://{_reachable(self.host)}:{self.port}"
         lines = [f"Fairground runs, {seconds:.1f} s after its start.", ""]
-        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", f"  API    {address}/api/docs/", ""]
+        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", ""]
         lines += [*sign_ins.splitlines(), *([""] if sign_ins else []), "Ctrl-C stops all of it."]
         for line in lines:
             self.terminal.line("site", line)
