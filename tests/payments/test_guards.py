@@ -19,7 +19,6 @@ from tests.payments.books import (
 )
 
 
-
 @pytest.fixture
 def hers(db: None) -> Account:
     """Alice's wallet, which holds 100 after one posting."""
