@@ -148,7 +148,7 @@ def test_the_order_of_legs_is_no_other_content() -> None:
     [{"amount": 71}, {"kind": "test.other"}, {"about": "tests.case:2"}, {"reason": "Other"}, {"unit": "USD"}],
 )
 def test_it_refuses_a_known_key_with_another_content(other: dict[str, object]) -> None:
-    give(alice(), **{"amount": 70, "idem_key": "gift:1"})
+    give(alice(), 70, idem_key="gift:1")
     with pytest.raises(IdempotencyConflictError, match="gift:1") as caught:
         give(alice(), **{"amount": 70, "idem_key": "gift:1"} | other)
     assert caught.value.idem_key == "gift:1"

@@ -19,7 +19,8 @@ class Command(BaseCommand):
             self.stdout.write(self.style.ERROR(str(difference)))
         if differences:
             more = " or more" if len(differences) == MOST_DIFFERENCES else ""
-            self.stderr.write(f"The ledger does not add up: {len(differences)}{more} differences.")
+            plural = "" if len(differences) == 1 else "s"
+            self.stderr.write(f"The ledger does not add up: {len(differences)}{more} difference{plural}.")
             raise SystemExit(1)
         accounts, entries = Account.objects.count(), LedgerEntry.objects.count()
         self.stdout.write(
