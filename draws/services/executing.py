@@ -157,12 +157,21 @@ def compute_outcome(draw: Draw) -> _Outcome:
 
 
 def _mark_executing(draw_id: int) -> bool:
-    """Show the world that the draw is under way. A killed run leaves the mark; the next run goes on from it."""
-    return bool(
-        Draw.objects.filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None).update(
-            status=Draw.Status.EXECUTING
+    """Show the world that the draw is under way. A killed run leaves the mark; the next run goes on from it.
+
+    False when another process holds the draw: nobody waits for it, the other draws are due as well.
+    """
+    with transaction.atomic():
+        draw = (
+            Draw.objects.select_for_update(skip_locked=True)
+            .filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None)
+            .first()
         )
-    )
+        if draw is None:
+            return False
+        draw.status = Draw.Status.EXECUTING
+        draw.save(update_fields=["status"])
+    return True
 
 
 def _write(
