@@ -16,5 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         frozen = freeze_due_draws(now=timezone.now())
         for draw in frozen:
-            self.stdout.write(f"{draw.slug}: {draw.status}, {draw.entries_count} entries {draw.manifest_sha256}")
+            self.stdout.write(
+                f"{draw.slug}: {draw.status}, {draw.entries_count} entries {draw.manifest_sha256}"
+            )
         self.stdout.write(f"{len(frozen)} draws frozen.")
