@@ -4,6 +4,7 @@ A Maildir folder, so that any number of processes can write at once and nothing 
 indexed: a page of mails parses only its own, and a search reads the beginning of each file.
 """
 
+import datetime as dt
 import email
 import email.policy
 import mailbox
@@ -19,7 +20,6 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
-from django.utils import timezone
 
 # Maildir names begin with seconds and microseconds; the latter are not padded, so names don't sort as text.
 _NAME = re.compile(r"(\d+)\.M(\d+)P\d+Q(\d+)\.[\w.\-\\]+(:2,[A-Z]*)?")
@@ -45,13 +45,13 @@ class Mail:
     parsed: ParsedMail
 
     @property
-    def sent_at(self) -> Any:
+    def sent_at(self) -> dt.datetime | None:
         """When it was written, None when that can't be read."""
         try:
             at = parsedate_to_datetime(str(self.parsed["Date"]))
         except (TypeError, ValueError):
             return None
-        return at if timezone.is_aware(at) else timezone.make_aware(at)
+        return at if at.tzinfo else at.replace(tzinfo=dt.UTC)  # "-0000": UTC, of a sender who hides his zone
 
     @property
     def subject(self) -> str:

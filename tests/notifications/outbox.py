@@ -48,6 +48,10 @@ KINDS = (
     kind_like("test.broken"),
     kind_like("test.hopeless", recipients=lambda message: User.objects.none().nonsense),
     kind_like("test.named", recipients=None),
+    kind_like(
+        "test.linked",
+        links={"claim_url": lambda delivery: f"https://fair.example/claim/{delivery.params['code']}-token/"},
+    ),
 )
 
 

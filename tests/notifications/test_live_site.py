@@ -8,8 +8,12 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from notifications import kinds, variables
+from notifications.kinds import Category, Channel, Reach
 from notifications.live import make_token, publish
-from notifications.models import Delivery
+from notifications.mailbox import NewestMails, read_mail
+from notifications.models import Delivery, State
+from notifications.services import Recipient, notify
 from tests.factories import alice
 from tests.live import wait_until
 from tests.notifications.outbox import named, say
@@ -43,6 +47,34 @@ def test_the_badge_follows_what_arrives_without_a_reload(signed_in, page_errors)
     badge.wait_for(state="hidden")
     assert Delivery.objects.get(channel="in_app").read_at
     assert page_errors == []
+
+
+def test_a_real_worker_is_woken_by_a_commit_and_sends(live_site, settings):
+    """With a kind of the site, because the worker knows those of the tests not."""
+    kind = next(
+        kind
+        for kind in kinds.all_kinds()
+        if not kind.name.startswith("test.")
+        and kind.channels.get(Channel.EMAIL) == Reach.EVERYONE
+        and kind.category != Category.PROMOTIONAL
+    )
+    live_site.start_worker(queues="bulk")
+    now = timezone.now()
+    recipient = Recipient.of(alice(), params=variables.sample(kind.params))
+    notify(
+        kind=kind.name,
+        about="test.thing:1",
+        context=variables.sample(kind.variables),
+        idem_key="real",
+        not_before=now,
+        recipients=[recipient],
+        now=now,
+    )
+    mail = Delivery.objects.filter(channel="email")
+    wait_until(lambda: mail.filter(state=State.HANDED).exists(), "the mail to be sent", 30)
+    settings.MAILBOX_DIR = live_site.data / "mailbox"
+    [key] = NewestMails("alice@example.com")
+    assert read_mail(key).message_id == mail.get().provider_id
 
 
 def test_the_hub_streams_beside_the_pages_and_stops_with_the_server(live_site):

@@ -57,6 +57,16 @@ class TestMail:
         assert delivery.provider_id.endswith("@fairground.example>")
         assert NOW <= delivery.handed_at <= NOW + dt.timedelta(minutes=1)
 
+    def test_a_kind_may_bring_links_and_html_of_its_own(self, smtp):
+        say("test.linked", recipients=[outsider()])
+        send_due_deliveries(now=NOW)
+        mail = sent_to(smtp, ZOE)
+        assert mail["Subject"] == "Claim a bicycle"
+        assert "https://fair.example/claim/zoe-token/" in mail.get_body(("plain",)).get_content()
+        html = mail.get_body(("html",)).get_content()
+        assert '<a href="https://fair.example/claim/zoe-token/">here</a> for a bicycle' in html
+        assert "token" not in str(Delivery.objects.values().get())  # made when rendered, never stored
+
     def test_html_in_a_name_or_value_is_text(self, smtp):
         say(recipients=[outsider(name="<b>Zoe</b>")], context={"prize": "<img src=x>", "at": NOW})
         send_due_deliveries(now=NOW)
