@@ -151,7 +151,7 @@ def _late_deliveries(now: dt.datetime) -> Iterable[Row]:
         yield Row(
             title=ngettext("%(n)s message is not expanded", "%(n)s messages are not expanded", count)
             % {"n": f"{count:,}"},
-            note=_("Its recipients have not been worked out yet; the sweep does it."),
+            note=_("Who receives it has not been worked out yet; the sweep does it."),
             href=link("notifications_message_changelist"),
             tone="bad",
         )

@@ -28,6 +28,8 @@ from draws.models import Draw, Prize
 from draws.services import prize_totals
 from payments.pools import pool_balances
 
+_TWO_LINES = '<div class="fg-cell">{}<span class="fg-sub">{}</span></div>'
+
 
 class PrizeInline(TabularInline):
     """The prizes of a draft; of a published draw the overview shows them."""
@@ -200,14 +202,12 @@ class DrawAdmin(DrawActs):
         at = in_zone(obj.draw_at, obj.zone)
         if late := late_by(obj, timezone.now()):
             return format_html(
-                '<span class="fg-late"><span class="material-symbols-outlined" aria-hidden="true">error</span>{}</span>'
-                '<span class="fg-sub">{}</span>',
+                '<div class="fg-cell"><span class="fg-late"><span class="material-symbols-outlined" '
+                'aria-hidden="true">error</span>{}</span><span class="fg-sub">{}</span></div>',
                 late,
                 at,
             )
-        return format_html(
-            '<span class="fg-nowrap">{}</span><span class="fg-sub">{}</span>', at, in_utc(obj.draw_at)
-        )
+        return format_html(_TWO_LINES, at, in_utc(obj.draw_at))
 
     @display(description=gettext_lazy("entries"))
     def entries_shown(self, obj: Draw) -> str:
@@ -220,7 +220,7 @@ class DrawAdmin(DrawActs):
             return "—"
         total = ", ".join(amounts(prize_totals(obj)))
         return format_html(
-            '<span class="fg-nowrap">{}</span><span class="fg-sub">{}</span>',
+            _TWO_LINES,
             total or _("things"),
             _("%(n)s in all") % {"n": f"{count:,}"},
         )

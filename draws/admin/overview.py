@@ -26,7 +26,7 @@ PHASES = {
     "closed": ("warning", pgettext_lazy("state of a draw", "Entries closed")),
     "frozen": ("info", pgettext_lazy("state of a draw", "Frozen")),
     "drawing": ("warning", pgettext_lazy("state of a draw", "Drawing")),
-    "completed": ("primary", pgettext_lazy("state of a draw", "Drawn")),
+    "completed": ("success", pgettext_lazy("state of a draw", "Drawn")),
     "void": ("", pgettext_lazy("state of a draw", "Void")),
     "cancelled": ("danger", pgettext_lazy("state of a draw", "Cancelled")),
 }
