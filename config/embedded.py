@@ -130,11 +130,15 @@ def hold(folder: Path) -> None:
 
     Raises `EmbeddedError`.
     """
-    if folder not in _held:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _open(folder / "lock")
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        _held[folder] = descriptor
+    descriptor = _held.get(folder)
+    if descriptor is not None:
+        if _is_same_file(descriptor, folder / "lock"):
+            return
+        os.close(descriptor)  # somebody removed the folder under the running site, and it was made anew
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = _open(folder / "lock")
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    _held[folder] = descriptor
 
 
 def leave(folder: Path | None = None, seconds: float = 20) -> None:

@@ -342,6 +342,26 @@ assert redis.Redis.from_url(before[1]).ping()
     wait_for_the_end(data)
 
 
+def test_healing_makes_everything_anew_where_the_folder_was_removed(data):
+    script = """
+import os, shutil, psycopg, time
+from config import embedded
+from config.embedded_servers import PostgreSQL, Valkey
+embedded.ensure()
+folder = embedded.data_folder()
+for server in (PostgreSQL(folder), Valkey(folder)):
+    server.stop()
+shutil.rmtree(folder)
+assert embedded.heal() is True
+time.sleep(1)  # a guardian that thinks itself alone would stop them now
+assert embedded.in_use(folder)
+psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 1")
+"""
+    done = run(data, script)
+    assert done.returncode == 0, done.stderr
+    wait_for_the_end(data)
+
+
 def test_valkey_takes_another_port_when_someone_has_taken_its_own(data):
     _, before = start_and_stop(data)
     port = int(before.rpartition(":")[2].removesuffix("/0"))
