@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("draws.urls")),
     path("", include("notifications.urls")),
     path("healthz", views.healthz, name="healthz"),
+    path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
     path("accounts/profile/", profile, name="profile"),
     path("accounts/", include("allauth.urls")),
