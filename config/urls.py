@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("dashboard/", views.dashboard, name="dashboard"),
     path("", include("draws.urls")),
+    path("", include("payments.urls")),
     path("", include("notifications.urls")),
     path("healthz", views.healthz, name="healthz"),
     path("admin/login/", views.admin_login, name="admin_login"),

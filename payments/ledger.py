@@ -28,7 +28,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from payments.models import Account, LedgerEntry
-from payments.money import LARGEST_AMOUNT as LARGEST_AMOUNT
+from payments.money import LARGEST_AMOUNT
 
 
 class LedgerError(Exception):
