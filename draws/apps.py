@@ -11,5 +11,7 @@ class DrawsConfig(AppConfig):
 
     def ready(self) -> None:
         from draws.kinds import register_kinds  # noqa: PLC0415  (models exist only now)
+        from draws.scopes import register_scopes  # noqa: PLC0415
 
         register_kinds()
+        register_scopes()
