@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,6 +28,9 @@ from draws.services.monitoring import note_outside_run
 from notifications.services import process_notifications
 
 
+_SCHEDULER = "scheduler"
+
+
 class CronSecretAuthentication(BaseAuthentication):
     """`Authorization: Bearer` and the site's `CRON_SECRET`. Where none is set, there is no such address."""
 
@@ -35,13 +38,20 @@ class CronSecretAuthentication(BaseAuthentication):
         if not settings.CRON_SECRET:
             raise exceptions.NotFound
         # Hashes, because compare_digest takes text of ASCII only, and shows how long the secret is.
-        given = sha256((bearer_token(request) or "").encode()).digest()
-        if not hmac.compare_digest(given, sha256(settings.CRON_SECRET.encode("utf-8")).digest()):
+        given = sha256((bearer_token(request) or "").encode("latin-1")).digest()  # the bytes that were sent
+        if not hmac.compare_digest(given, sha256(settings.CRON_SECRET.encode()).digest()):
             raise exceptions.AuthenticationFailed(_("This is not the secret."), code="wrong_secret")
-        return AnonymousUser(), "cron"
+        return AnonymousUser(), _SCHEDULER
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="cron"'
+
+
+class FromScheduler(BasePermission):
+    """Who has shown the secret."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.auth == _SCHEDULER
 
 
 class DrawsRunSerializer(serializers.Serializer[Any]):
@@ -69,7 +79,7 @@ class _Job(APIView):
     """A job: open to who holds the secret, whatever is sent along."""
 
     authentication_classes = [CronSecretAuthentication]
-    permission_classes = [AllowAny]
+    permission_classes = [FromScheduler]
 
 
 class FreezeDraws(_Job):
