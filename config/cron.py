@@ -27,7 +27,6 @@ from draws.serializers import AmountSerializer, amount_rows, flat_amount
 from draws.services.monitoring import note_outside_run
 from notifications.services import process_notifications
 
-
 _SCHEDULER = "scheduler"
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from draws.kinds import KINDS
 from draws.models import Draw
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"{waiting} messages have not found all their recipients yet: export again later."
             )
-        mails = export_mails(about=draw.about, only_kinds=options["kind"])
+        mails = export_mails(about=draw.about, only_kinds=options["kind"], now=timezone.now())
         try:
             if options["format"] == "jsonl":
                 for mail in mails:
