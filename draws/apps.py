@@ -10,7 +10,8 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, subjects  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
 
         kinds.register_kinds()
+        scopes.register_scopes()
         subjects.register()

@@ -3,6 +3,7 @@
 from notifications.recipients import Recipient
 from notifications.services.deliveries import cancel_deliveries, retry_deliveries
 from notifications.services.expansion import expand_due_messages
+from notifications.services.exporting import ExportedMail, export_mails, messages_to_come
 from notifications.services.leases import expire_leases
 from notifications.services.messages import IdempotencyError, cancel_message, notify
 from notifications.services.processing import Processed, process_notifications
@@ -13,6 +14,7 @@ from notifications.variables import ContextError
 
 __all__ = [
     "ContextError",
+    "ExportedMail",
     "IdempotencyError",
     "Processed",
     "Recipient",
@@ -21,6 +23,8 @@ __all__ = [
     "cancel_message",
     "expand_due_messages",
     "expire_leases",
+    "export_mails",
+    "messages_to_come",
     "notify",
     "process_notifications",
     "retry_deliveries",
