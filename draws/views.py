@@ -191,6 +191,8 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             "draw": draw,
             "winners": page,
             "report": draw.report,
+            "notes": story_of(draw, now=timezone.now()),
+            "announced": draw.announced_texts.filter(confirmed_at__isnull=False).order_by("position"),
             "awarded": sorted(draw.report.awarded.items()),
             "verify_command": "python verify_draw.py proof.json entries.csv",
         },

@@ -4,13 +4,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws.models import Draw, DrawChange
 from draws.services.randomness import why_not_available
-from draws.vwd1 import format_time
+from draws.vwd1 import format_time, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,14 @@ def _waiting_note(draw: Draw, now: dt.datetime) -> Note | None:
     return None
 
 
+def _shown(draw: Draw, name: str, text: str) -> str:
+    """A time as clocks in the draw's zone show it; other values as they are."""
+    if not name.endswith("_at"):
+        return text
+    at = dt.datetime.fromtimestamp(parse_time(text), draw.zone)
+    return dateformat.format(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
+
+
 def _note_of(change: DrawChange) -> Note:
     words: dict[str, tuple[Any, Any]] = {
         DrawChange.Kind.CHANGED: (_("Changed by the organiser"), change.reason),
@@ -122,6 +131,11 @@ def _note_of(change: DrawChange) -> Note:
     }
     title, text = words[change.kind]
     fields = tuple(
-        (str(FIELD_WORDS.get(name, name)), before, after) for name, (before, after) in change.fields.items()
+        (
+            str(FIELD_WORDS.get(name, name)),
+            _shown(change.draw, name, before),
+            _shown(change.draw, name, after),
+        )
+        for name, (before, after) in change.fields.items()
     )
     return Note(title, text, change.at, fields)

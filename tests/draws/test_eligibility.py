@@ -79,7 +79,7 @@ class TestAge:
         draw = make_draw(min_age=18)
         day = latest_birth_date(draw)
         enter(draw, make_user(birth_date=day))
-        with pytest.raises(services.EntryRefusedError, match="18 or older .* correct it there"):
+        with pytest.raises(services.EntryRefusedError, match=r"18 or older .* correct it there"):
             enter(draw, make_user(birth_date=day + dt.timedelta(days=1)))
 
     def test_without_a_birth_date_it_says_what_to_do(self):
@@ -92,7 +92,7 @@ class TestCountry:
         draw = make_draw(countries=["KE", "BD"])
         enter(draw, alice())
         enter(draw, bob())
-        with pytest.raises(services.EntryRefusedError, match="in KE, BD. By your profile you are in CA"):
+        with pytest.raises(services.EntryRefusedError, match=r"in KE, BD\. By your profile you are in CA"):
             enter(draw, carol())
         with pytest.raises(services.EntryRefusedError, match="fill in your country in your profile"):
             enter(draw, dave())

@@ -188,7 +188,7 @@ class TestExecuting:
         assert_verifies(second, tmp_path)
 
     def test_when_nobody_is_left_the_slots_stay_empty(self, tmp_path):
-        first, second = frozen_pair(entrants=3)
+        _first, second = frozen_pair(entrants=3)
         services.execute_due_draws(now=second.draw_at)
         assert winners_of(second) == []
         assert_verifies(second, tmp_path)
