@@ -10,6 +10,7 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws.kinds import register_kinds  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, subjects  # noqa: PLC0415  (models exist only now)
 
-        register_kinds()
+        kinds.register_kinds()
+        subjects.register()
