@@ -36,6 +36,9 @@ _DRAWS = (
     "draws.publish_draw",
     "draws.freeze_draw",
     "draws.cancel_draw",
+    "draws.amend_draw",
+    "draws.announce_text",
+    "draws.check_draw",
     "draws.import_entries",
     "draws.fund_draw",
 )

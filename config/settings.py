@@ -54,6 +54,8 @@ def _kept_secret(variable: str, make: str) -> str:
 SECRET_KEY = _kept_secret("SECRET_KEY", secrets.token_urlsafe(50))
 # Comma-separated Fernet keys, newest first: the first encrypts, all decrypt.
 DRAW_SECRET_KEYS = _kept_secret("DRAW_SECRET_KEYS", Fernet.generate_key().decode()).split(",")
+# Base addresses of drand relays, asked in turn. With any, new draws take their number from drand by default.
+DRAND_RELAYS = env.list("DRAND_RELAYS", default=[])
 # Signs links that open something without a sign-in (claim, preferences, live topics).
 LINK_KEY = _kept_secret("LINK_KEY", secrets.token_urlsafe(50))
 
@@ -160,6 +162,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 1}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},

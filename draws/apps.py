@@ -10,8 +10,8 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws.kinds import register_kinds  # noqa: PLC0415  (models exist only now)
-        from draws.scopes import register_scopes  # noqa: PLC0415
+        from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
 
-        register_kinds()
-        register_scopes()
+        kinds.register_kinds()
+        scopes.register_scopes()
+        subjects.register()

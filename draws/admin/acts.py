@@ -15,6 +15,7 @@ from draws import services
 from draws.admin.overview import in_zone, shortfall
 from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm
 from draws.models import Draw, EntryImport
+from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
 from payments.money import AmountError, format_amount
 from payments.pools import ReasonRequiredError, pool_balances
@@ -53,6 +54,8 @@ class Act:
         """The form of this act; `args` is what was sent."""
         if self.form_class is FundForm:
             return FundForm(*args, draw=draw, short=shortfall(draw))
+        if self.form_class in (ChangeForm, EnterTextForm, ConfirmTextForm):
+            return self.form_class(*args, draw=draw)
         return self.form_class(*args)
 
 

@@ -5,7 +5,12 @@ from notifications.services.deliveries import cancel_deliveries, retry_deliverie
 from notifications.services.expansion import expand_due_messages
 from notifications.services.exporting import ExportedMail, export_mails, messages_to_come
 from notifications.services.leases import expire_leases
-from notifications.services.messages import IdempotencyError, cancel_message, notify
+from notifications.services.messages import (
+    IdempotencyError,
+    cancel_message,
+    cancel_messages_about,
+    notify,
+)
 from notifications.services.processing import Processed, process_notifications
 from notifications.services.results import Tally
 from notifications.services.sending import send_due_deliveries
@@ -21,6 +26,7 @@ __all__ = [
     "Tally",
     "cancel_deliveries",
     "cancel_message",
+    "cancel_messages_about",
     "expand_due_messages",
     "expire_leases",
     "export_mails",
