@@ -193,6 +193,12 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
+# Acts with money: how old a sign-in may be, and from which amounts on two people are needed (payments/limits.py).
+FRESH_SIGN_IN_MINUTES = env.int("FRESH_SIGN_IN_MINUTES", default=15)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = FRESH_SIGN_IN_MINUTES * 60
+APPROVAL_LIMITS = env.list("APPROVAL_LIMITS", default=[])
+APPROVAL_DAYS = env.int("APPROVAL_DAYS", default=7)
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sw", _("Swahili")), ("bn", _("Bengali")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]

@@ -44,6 +44,7 @@ _kinds: dict[str, str | Promise] = {
     "prizes.released": _("Prizes released"),
     "pool.funded": _("Pool funded"),
     "pool.leftover_returned": _("Leftover returned"),
+    "wallet.adjusted": _("Adjusted by staff"),
 }
 _namers: dict[str, Namer] = {}
 
@@ -81,3 +82,9 @@ def describe(entries: Iterable[LedgerEntry]) -> dict[int, Description]:
         sort, _colon, name = entry.about.partition(":")
         described[entry.pk] = Description(words_of(entry.kind), named.get(sort, {}).get(name))
     return described
+
+
+def subject_of(about: str) -> Subject | None:
+    """The thing that `about` names, where the app that owns it can name it."""
+    sort, _colon, name = about.partition(":")
+    return _namers[sort]([name]).get(name) if sort in _namers else None

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS, REFUSALS, Act, sentence_of
 from draws.admin.overview import (
@@ -33,10 +34,11 @@ from draws.services import prize_totals
 class DrawActs(ModelAdmin):
     """The acts: each a page that asks (GET) and does (POST), open to those with its permission."""
 
-    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel")
+    actions_detail = ("publish", "fund", "return_money", "import_entries", "freeze", "execute", "cancel")
     _acts = {
         "publish": "publish",
         "fund": "fund",
+        "return_money": "return",
         "import_entries": "import",
         "freeze": "freeze",
         "execute": "execute",
@@ -88,8 +90,19 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["publish"])
 
     @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    @fresh_sign_in_required
     def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Return money"),
+        url_path="return-money",
+        permissions=["fund_draw"],
+        icon="undo",
+    )
+    @fresh_sign_in_required
+    def return_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["return"])
 
     @action(
         description=gettext_lazy("Import entries"),
@@ -116,6 +129,7 @@ class DrawActs(ModelAdmin):
         icon="casino",
         variant=ActionVariant.PRIMARY,
     )
+    @fresh_sign_in_required
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["execute"])
 
@@ -126,6 +140,7 @@ class DrawActs(ModelAdmin):
         icon="block",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
 
@@ -142,7 +157,8 @@ class DrawActs(ModelAdmin):
             if why_not := act.why_not(draw, now):
                 messages.warning(request, why_not)
                 return HttpResponseRedirect(page)
-            return self._ask(request, draw, act, act.form(draw), now)
+            kept = kept_form(request)
+            return self._ask(request, draw, act, act.form(draw, kept) if kept else act.form(draw), now)
         form = act.form(draw, request.POST, request.FILES)
         if form.is_valid():
             try:

@@ -6,6 +6,7 @@ from draws.services.entering import EntryRefusedError, NewEntry, add_entries, en
 from draws.services.errors import DrawError
 from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
+from draws.services.funding import FundingError, fund_draw, return_leftover, waiting_funds
 from draws.services.importing import ImportRefusedError, import_entries
 from draws.services.people import entry_of
 from draws.services.proving import (
@@ -15,7 +16,7 @@ from draws.services.proving import (
     proof_of,
     verify_stored_draw,
 )
-from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
+from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
 
 __all__ = [
     "Check",
@@ -26,6 +27,7 @@ __all__ = [
     "ExecutionError",
     "ExecutionSummary",
     "FreezeError",
+    "FundingError",
     "ImportRefusedError",
     "NewEntry",
     "PublishError",
@@ -47,5 +49,7 @@ __all__ = [
     "proof_of",
     "publish_draw",
     "publishing_checks",
+    "return_leftover",
     "verify_stored_draw",
+    "waiting_funds",
 ]
