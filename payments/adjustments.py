@@ -5,7 +5,6 @@ limit it waits for a second person. Nobody adjusts their own wallet, and nobody 
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Collection, Mapping
 
 from django.utils.translation import gettext as _
@@ -18,7 +17,6 @@ from payments.approvable import ApprovableKind, MoneyAct, Signatures
 from payments.approvals import Outcome, request_or_do
 from payments.ledger import Leg, post
 from payments.models import LedgerEntry
-from payments.subjects import Subject
 
 ADJUST_WALLET = "payments.adjust_wallet"
 
@@ -55,10 +53,9 @@ def adjust_wallet(
     return request_or_do(act=act, by=by, now=now)
 
 
-def name_people(public_ids: Collection[str]) -> Mapping[str, Subject]:
-    """Subjects of the sort `accounts.user`: people by name."""
-    people = User.objects.filter(public_id__in=[uuid.UUID(public_id) for public_id in public_ids])
-    return {str(person.public_id): Subject(str(person)) for person in people}
+def _names(abouts: Collection[str]) -> Mapping[str, str]:
+    people = User.objects.filter(public_id__in=[about.removeprefix("accounts.user:") for about in abouts])
+    return {target_name(person): str(person) for person in people}
 
 
 def _moves(act: MoneyAct) -> Mapping[str, int]:
@@ -104,6 +101,7 @@ WALLET_ADJUSTMENT = ApprovableKind(
     name=ADJUST_WALLET,
     words=gettext_lazy("Adjust a wallet"),
     permission="payments.manage_payments",
+    names=_names,
     moves=_moves,
     do=_adjust,
     refusals=(AdjustmentError,),

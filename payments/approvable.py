@@ -7,7 +7,7 @@ after a second person has agreed.
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,8 @@ Doer = Callable[[MoneyAct, Signatures, dt.datetime], LedgerEntry]
 class ApprovableKind:
     """A kind of act with money.
 
-    `permission` is needed by whoever does it, and by whoever agrees to it. `moves` says what its ledger entry will
+    `permission` is needed by whoever does it, and by whoever agrees to it. `names` says what staff call the things that
+    acts are about, many at once. `moves` says what its ledger entry will
     hold: code of account to signed minor units; the entry is compared with it. `do` runs inside the caller's
     transaction, takes the rows it needs, checks again what must hold, and posts one entry under the
     act's key. `why_not` is a sentence if it makes no sense as things stand, without locking anything. `refusals` are
@@ -72,6 +73,7 @@ class ApprovableKind:
     name: str
     words: str | Promise
     permission: str
+    names: Callable[[Collection[str]], Mapping[str, str]]
     moves: Callable[[MoneyAct], Mapping[str, int]]
     do: Doer
     why_not: Callable[[MoneyAct], str] = lambda act: ""

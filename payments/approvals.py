@@ -28,7 +28,6 @@ from payments.ledger import IdempotencyConflictError, InsufficientFundsError
 from payments.limits import needs_second_person
 from payments.models import Approval, LedgerEntry
 from payments.money import format_amount
-from payments.subjects import subject_of
 
 APPROVE_MONEY = "payments.approve_money"
 State = Approval.State
@@ -209,6 +208,20 @@ def words_of_act(kind: str) -> str:
         return kind
 
 
+def names_of(approvals: Iterable[Approval]) -> dict[int, str]:
+    """What staff call the things that these are about, by the approvals' ids: one query for each kind of act."""
+    approvals = list(approvals)
+    abouts: dict[str, set[str]] = defaultdict(set)
+    for approval in approvals:
+        abouts[approval.kind].add(approval.about)
+    registered = {name for name, _words in known_acts()}
+    named = {kind: approvable(kind).names(wanted) for kind, wanted in abouts.items() if kind in registered}
+    return {
+        approval.pk: named.get(approval.kind, {}).get(approval.about, approval.about)
+        for approval in approvals
+    }
+
+
 def amounts_text(approval: Approval) -> str:
     """`KES 250,000.00, 30 credits`."""
     return ", ".join(format_amount(amount, unit) for unit, amount in sorted(approval.amounts.items()))
@@ -378,11 +391,10 @@ def _record(approval: Approval, *, by: User | None, now: dt.datetime) -> None:
 
 
 def _context(approval: Approval) -> dict[str, str | int]:
-    subject = subject_of(approval.about)
     return {
         "what": words_of_act(approval.kind),
         "amounts": amounts_text(approval),
-        "thing": subject.label if subject else approval.about,
+        "thing": names_of([approval])[approval.pk],
         "reason": approval.reason,
         "approval": approval.pk,
     }

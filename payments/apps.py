@@ -13,12 +13,10 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only now.
-        from payments.adjustments import WALLET_ADJUSTMENT, name_people  # noqa: PLC0415
+        from payments.adjustments import WALLET_ADJUSTMENT  # noqa: PLC0415
         from payments.approvable import register_approvable  # noqa: PLC0415
         from payments.kinds import register_kinds  # noqa: PLC0415
-        from payments.subjects import register_subjects  # noqa: PLC0415
 
         checks.register(check_settings)
         register_approvable(WALLET_ADJUSTMENT)
-        register_subjects("accounts.user", name_people)
         register_kinds()

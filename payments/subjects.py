@@ -82,9 +82,3 @@ def describe(entries: Iterable[LedgerEntry]) -> dict[int, Description]:
         sort, _colon, name = entry.about.partition(":")
         described[entry.pk] = Description(words_of(entry.kind), named.get(sort, {}).get(name))
     return described
-
-
-def subject_of(about: str) -> Subject | None:
-    """The thing that `about` names, where the app that owns it can name it."""
-    sort, _colon, name = about.partition(":")
-    return _namers[sort]([name]).get(name) if sort in _namers else None

@@ -4,7 +4,6 @@ What a draw does by itself (reserving, paying, returning what was not won) is pr
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Collection, Mapping
 
 from django.utils.translation import gettext as _
@@ -15,10 +14,9 @@ from draws.models import Draw
 from draws.services.errors import DrawError
 from payments import pools
 from payments.accounts import funding_code, pool_code
-from payments.approvable import ApprovableKind, MoneyAct, Signatures
+from payments.approvable import ApprovableKind, MoneyAct, Signatures, register_approvable
 from payments.approvals import Outcome, request_or_do, waiting_amounts
 from payments.models import LedgerEntry
-from payments.subjects import Subject
 
 FUND_POOL = "draws.fund_pool"
 RETURN_LEFTOVER = "draws.return_leftover"
@@ -59,15 +57,6 @@ def waiting_funds(draw: Draw) -> dict[str, int]:
     return waiting_amounts(about=draw.about, kind=FUND_POOL)
 
 
-def name_draws(public_ids: Collection[str]) -> Mapping[str, Subject]:
-    """Subjects of the sort `draws.draw`: draws by title, with their page where the public may see one."""
-    draws = Draw.objects.filter(public_id__in=[uuid.UUID(public_id) for public_id in public_ids])
-    return {
-        str(draw.public_id): Subject(draw.title, draw.get_absolute_url() if draw.published_at else "")
-        for draw in draws
-    }
-
-
 def _ask(
     kind: str, draw: Draw, unit: str, amount: int, by: User, reason: str, idem_key: str, now: dt.datetime
 ) -> Outcome:
@@ -82,6 +71,12 @@ def _ask(
         idem_key=idem_key,
     )
     return request_or_do(act=act, by=by, now=now)
+
+
+def _names(abouts: Collection[str]) -> Mapping[str, str]:
+    """Titles of draws, drafts too: staff read them."""
+    public_ids = [about.removeprefix("draws.draw:") for about in abouts]
+    return {draw.about: draw.title for draw in Draw.objects.filter(public_id__in=public_ids)}
 
 
 def _draw_of(act: MoneyAct) -> Draw:
@@ -138,6 +133,7 @@ APPROVABLE_KINDS = (
         name=FUND_POOL,
         words=gettext_lazy("Fund a draw's pool"),
         permission="draws.fund_draw",
+        names=_names,
         moves=_funding_moves,
         do=_fund,
         why_not=_why_not_fund,
@@ -147,8 +143,15 @@ APPROVABLE_KINDS = (
         name=RETURN_LEFTOVER,
         words=gettext_lazy("Return money from a draw's pool"),
         permission="draws.fund_draw",
+        names=_names,
         moves=_returning_moves,
         do=_return,
         refusals=(DrawError,),
     ),
 )
+
+
+def register_acts() -> None:
+    """Called once the apps are loaded."""
+    for kind in APPROVABLE_KINDS:
+        register_approvable(kind)

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.views import ChangeList
 
 from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
@@ -31,7 +32,6 @@ from payments.admin.readonly import ReadOnlyAdmin
 from payments.approvable import UnknownKindError, approvable, known_acts
 from payments.models import Account, Approval, LedgerEntry
 from payments.money import format_amount
-from payments.subjects import subject_of
 
 TONES = {
     "requested": "warning",
@@ -96,6 +96,17 @@ class ActFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class ApprovalChangeList(ChangeList):
+    """Adds the names of what the rows are about, in a query for each kind of act."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        names = approvals.names_of(self.result_list)
+        for approval in self.result_list:
+            approval.thing_name = names[approval.pk]
+
+
 @admin.register(Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
     """Approvals: those that wait come first."""
@@ -109,6 +120,9 @@ class ApprovalAdmin(ReadOnlyAdmin):
     fields = ("idem_key", "digest_shown", "public_id")
     change_form_outer_before_template = "admin/payments/approval/overview.html"
     actions_detail = ("approve", "reject", "withdraw")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ApprovalChangeList]:
+        return ApprovalChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
         """Waiting ones first, those that asked first among them; then the newest."""
@@ -242,8 +256,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("about"))
     def thing(self, obj: Approval) -> str:
-        subject = subject_of(obj.about)
-        return subject.label if subject else obj.about
+        return str(getattr(obj, "thing_name", obj.about))
 
     @display(description=gettext_lazy("asked by"), ordering="requested_at")
     def asked(self, obj: Approval) -> str:
@@ -269,8 +282,8 @@ def overview_of(approval: Approval, *, user: User, now: dt.datetime) -> dict[str
         "approval": approval,
         "what": approvals.words_of_act(approval.kind),
         "amounts": approvals.amounts_text(approval),
-        "subject": subject_of(approval.about),
-        "subject_page": _page_of(approval.about),
+        "thing": approvals.names_of([approval])[approval.pk],
+        "thing_page": _page_of(approval.about),
         "state_word": approval.get_state_display(),
         "tone": TONES[approval.state],
         "is_waiting": is_waiting,
