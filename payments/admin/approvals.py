@@ -101,10 +101,11 @@ class ApprovalChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        names = approvals.names_of(self.result_list)
-        for approval in self.result_list:
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        names = approvals.names_of(rows)
+        for approval in rows:
             approval.thing_name = names[approval.pk]
+        self.result_list = rows
 
 
 @admin.register(Approval)
@@ -124,14 +125,12 @@ class ApprovalAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ApprovalChangeList]:
         return ApprovalChangeList
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
-        """Waiting ones first, those that asked first among them; then the newest."""
-        rank = Case(When(state="requested", then=Value(0)), default=Value(1), output_field=IntegerField())
-        asked: QuerySet[Approval] = super().get_queryset(request)
-        return asked.annotate(rank=rank)
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("rank", "-pk")
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Waiting ones first, then the newest."""
+        is_waiting = Case(
+            When(state="requested", then=Value(0)), default=Value(1), output_field=IntegerField()
+        )
+        return (is_waiting.asc(), "-pk")
 
     def has_approve_money_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm(approvals.APPROVE_MONEY))
