@@ -178,7 +178,7 @@ def expire_approvals(*, now: dt.datetime) -> list[Approval]:
     due = Approval.objects.filter(state=State.REQUESTED, expires_at__lte=now).order_by("expires_at", "pk")
     for pk in list(due.values_list("pk", flat=True)):
         with transaction.atomic():
-            locked = due.select_for_update(skip_locked=True, of=("self",)).select_related("requested_by")
+            locked = due.select_for_update(skip_locked=True)
             if (approval := locked.filter(pk=pk).first()) is None:
                 continue
             _decide(approval, State.EXPIRED, by=None, note="", now=now)
@@ -338,8 +338,8 @@ def _file(kind: ApprovableKind, act: MoneyAct, by: User, now: dt.datetime) -> Ap
 
 
 def _locked(approval: Approval) -> Approval:
-    rows = Approval.objects.select_for_update(of=("self",)).select_related("requested_by", "decided_by")
-    return rows.get(pk=approval.pk)
+    # Nothing joined: a row that changed while its lock was waited for would come with the old `decided_by`.
+    return Approval.objects.select_for_update().get(pk=approval.pk)
 
 
 def _still_waiting(approval: Approval) -> None:
