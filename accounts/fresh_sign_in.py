@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -66,11 +67,13 @@ def _confirm(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     ways = get_adapter().get_reauthentication_methods(user)
     if not ways:
-        raise PermissionDenied(
+        messages.error(
+            request,
             _(
                 "This account has neither a password nor a second factor to confirm with: set a password first."
-            )
+            ),
         )
+        return HttpResponseRedirect(reverse("admin:index"))
     sentence = _("Money is moved only soon after signing in. Confirm that it is you.")
     if request.method == "POST":
         typed = request.POST.copy()
