@@ -37,6 +37,9 @@ _DRAWS = (
     "draws.publish_draw",
     "draws.freeze_draw",
     "draws.cancel_draw",
+    "draws.amend_draw",
+    "draws.announce_text",
+    "draws.check_draw",
     "draws.import_entries",
     "draws.fund_draw",
 )
@@ -63,6 +66,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_MONEY,
         *_SCHEDULE,
         "auth.view_group",
+        "accounts.view_apikey",
+        "accounts.revoke_apikey",
         "draws.execute_draw",
         "notifications.process_notifications",
         "accounts.add_user",

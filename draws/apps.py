@@ -10,9 +10,10 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, subjects  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
         from draws.services import funding  # noqa: PLC0415
 
         kinds.register_kinds()
+        scopes.register_scopes()
         subjects.register()
         funding.register_acts()

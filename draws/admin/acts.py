@@ -15,6 +15,7 @@ from draws import services
 from draws.admin.overview import in_zone, shortfall
 from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
 from draws.models import Draw, EntryImport
+from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.approvals import ApprovalError, Outcome
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
 from payments.money import AmountError, format_amount
@@ -58,6 +59,8 @@ class Act:
             return FundForm(*args, draw=draw, short={unit: lack for unit, lack in short.items() if lack > 0})
         if self.form_class is ReturnForm:
             return ReturnForm(*args, draw=draw, free=_free(draw))
+        if self.form_class in (ChangeForm, EnterTextForm, ConfirmTextForm):
+            return self.form_class(*args, draw=draw)
         return self.form_class(*args)
 
 

@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.services import record
 from draws.models import Award, Draw, Entry, Prize, Winner
 from draws.services.errors import DrawError
+from draws.services.holding import require_payouts
 from draws.services.people import has_verified_address
 from payments import pools
 
@@ -108,6 +109,7 @@ def claim_award(*, award: Award, member: User, now: dt.datetime) -> Award:
             raise ClaimError(_("The time to claim this prize is over."))
         if not award.unit:
             raise ClaimError(_("This prize is handed over by its organiser, who will write to you."))
+        require_payouts(award.about)
         award.payout = pools.pay_owed(
             pool=award.pool,
             idem_key=f"{award.key}:claim",
