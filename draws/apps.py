@@ -11,7 +11,9 @@ class DrawsConfig(AppConfig):
 
     def ready(self) -> None:
         from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
+        from draws.services import funding  # noqa: PLC0415
 
         kinds.register_kinds()
         scopes.register_scopes()
         subjects.register()
+        funding.register_acts()

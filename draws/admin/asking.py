@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS as MAKING_ACTS
 from draws.admin.acts import REFUSALS, Act, sentence_of
@@ -40,6 +41,7 @@ class DrawActs(ModelAdmin):
     actions_detail = (
         "publish",
         "fund",
+        "return_money",
         "import_entries",
         "change_terms",
         "freeze",
@@ -53,6 +55,7 @@ class DrawActs(ModelAdmin):
     _acts = {
         "publish": "publish",
         "fund": "fund",
+        "return_money": "return",
         "import_entries": "import",
         "freeze": "freeze",
         "execute": "execute",
@@ -118,8 +121,19 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["publish"])
 
     @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    @fresh_sign_in_required
     def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Return money"),
+        url_path="return-money",
+        permissions=["fund_draw"],
+        icon="undo",
+    )
+    @fresh_sign_in_required
+    def return_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["return"])
 
     @action(
         description=gettext_lazy("Import entries"),
@@ -146,6 +160,7 @@ class DrawActs(ModelAdmin):
         icon="casino",
         variant=ActionVariant.PRIMARY,
     )
+    @fresh_sign_in_required
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["execute"])
 
@@ -156,6 +171,7 @@ class DrawActs(ModelAdmin):
         icon="block",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
 
@@ -212,7 +228,8 @@ class DrawActs(ModelAdmin):
             if why_not := act.why_not(draw, now):
                 messages.warning(request, why_not)
                 return HttpResponseRedirect(page)
-            return self._ask(request, draw, act, act.form(draw), now)
+            kept = kept_form(request)
+            return self._ask(request, draw, act, act.form(draw, kept) if kept else act.form(draw), now)
         form = act.form(draw, request.POST, request.FILES)
         if form.is_valid():
             try:
