@@ -20,15 +20,16 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import newest_seal, record
 from draws import proof, vwd1
-from draws.models import Draw, DrawReport, Entry, Prize, Winner
+from draws.models import Draw, DrawReport, Entry, Prize
 from draws.selection import Rank, draw_ranks
-from draws.services.awarding import Win, award_prizes
+from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
 from draws.services.proving import frozen_entries
 from draws.services.publishing import prize_totals, release_reserved
 from draws.services.telling import tell_failure, tell_results
 from draws.slots import Assignment, assign_slots, expand_prizes, ranks_due
+from draws.sources import source_named
 from draws.vault import open_secret
 from payments import pools
 
@@ -190,20 +191,7 @@ def _write(
         wins = _wins(draw, outcome)
         _reserve_what_is_missing(draw, now=now)
         awards = award_prizes(draw=draw, wins=wins, now=now)
-        Winner.objects.bulk_create(
-            Winner(
-                draw=draw,
-                slot=win.slot,
-                rank=win.rank,
-                ticket=win.ticket,
-                entry=win.entry,
-                prize=win.prize,
-                award=award,
-                state=Winner.State.PAID if award.state == award.State.PAID else Winner.State.DRAWN,
-                created_at=now,
-            )
-            for win, award in zip(wins, awards, strict=True)
-        )
+        record_winners(draw=draw, wins=wins, awards=awards, now=now)
         report = _write_report(
             draw=draw,
             outcome=outcome,
@@ -219,6 +207,7 @@ def _write(
         draw.attempts += 1
         draw.next_attempt_at = None
         draw.save(update_fields=["status", "executed_at", "execution_error", "attempts", "next_attempt_at"])
+        source_named(draw.award_source).tell_won(awards, now)
         tell_results(draw=draw, report=report, now=now)
     return report
 

@@ -15,11 +15,12 @@ def amounts_text(amounts: dict[str, int]) -> str:
 
 
 def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
-    """Queue the notices of a draw that has just been made, in the transaction that makes it."""
+    """Queue the notices of a draw that has just been made, in the transaction that makes it.
+
+    Those to its winners belong to whoever owns the awards (`draws/sources.py`).
+    """
     about = {"draw": draw.title, "slug": draw.slug}
-    claim_until = now + dt.timedelta(days=draw.claim_days)
     contexts = {
-        "winner_announcement": {**about, "claim_until": claim_until},
         "non_winner": {**about, "winners": report.winners_count},
         "admin_summary": {
             **about,
