@@ -2,19 +2,19 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws import services
-from draws.admin.overview import in_zone, shortfall
-from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm
-from draws.models import Draw, EntryImport
+from draws.admin.act import Act, Done
+from draws.admin.overview import in_zone
+from draws.admin.vacancy_acts import VACANCY_ACTS
+from draws.forms import FundForm, ImportForm, ReasonForm
+from draws.models import Draw
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
 from payments.money import AmountError, format_amount
 from payments.pools import ReasonRequiredError, pool_balances
@@ -25,35 +25,6 @@ REFUSALS = (services.DrawError, LedgerError, ReasonRequiredError, AmountError)
 
 class ActFailedError(services.DrawError):
     """Something broke on our side; it was written down and undone. The message says so."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of an act: a sentence, and the import to show where there is one."""
-
-    sentence: str
-    is_good: bool = True
-    report: EntryImport | None = None
-
-
-@dataclass(frozen=True)
-class Act:
-    """One thing that may be done to a draw by hand. `why_not` is empty where the act makes sense now."""
-
-    title: str | Promise
-    intro: str | Promise
-    submit: str | Promise
-    run: Callable[[Draw, dict[str, Any], User, dt.datetime], Done]
-    why_not: Callable[[Draw, dt.datetime], str]
-    form_class: type[forms.Form] = ConfirmForm
-    is_danger: bool = False
-    shows: str = ""
-
-    def form(self, draw: Draw, *args: Any) -> forms.Form:
-        """The form of this act; `args` is what was sent."""
-        if self.form_class is FundForm:
-            return FundForm(*args, draw=draw, short=shortfall(draw))
-        return self.form_class(*args)
 
 
 def sentence_of(error: Exception) -> str:
@@ -236,4 +207,5 @@ ACTS = {
         is_danger=True,
         shows="pool",
     ),
+    **VACANCY_ACTS,
 }

@@ -16,7 +16,8 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from accounts.models import User
-from draws.admin.acts import ACTS, REFUSALS, Act, sentence_of
+from draws.admin.act import Act
+from draws.admin.acts import ACTS, REFUSALS, sentence_of
 from draws.admin.overview import (
     PHASES,
     amounts,
@@ -33,7 +34,7 @@ from draws.services import prize_totals
 class DrawActs(ModelAdmin):
     """The acts: each a page that asks (GET) and does (POST), open to those with its permission."""
 
-    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel")
+    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel", "extend", "close")
     _acts = {
         "publish": "publish",
         "fund": "fund",
@@ -41,6 +42,8 @@ class DrawActs(ModelAdmin):
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "extend": "extend",
+        "close": "close",
     }
 
     # Named by method and not as "draws.publish_draw": unfold's system check would look that up in a database
@@ -62,6 +65,9 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.fill_vacancies"))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what makes sense in the draw's state, of what the person may do."""
@@ -128,6 +134,26 @@ class DrawActs(ModelAdmin):
     )
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
+
+    @action(
+        description=gettext_lazy("Extend ranks"),
+        url_path="extend",
+        permissions=["fill_vacancies"],
+        icon="playlist_add",
+        variant=ActionVariant.PRIMARY,
+    )
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["extend"])
+
+    @action(
+        description=gettext_lazy("Close vacancies"),
+        url_path="close",
+        permissions=["fill_vacancies"],
+        icon="playlist_remove",
+        variant=ActionVariant.DANGER,
+    )
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["close"])
 
     def _act(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         draw: Draw | None = self.get_object(request, unquote(object_id))
