@@ -100,6 +100,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         first, _space, last = self.display_name.strip().partition(" ")
         return f"{first} {last.strip()[0]}." if last.strip() else first
 
+    def get_full_name(self) -> str:
+        """What the admin calls the person beside the address."""
+        return self.display_name
+
     def get_short_name(self) -> str:
         return self.display_name.split(" ")[0] or self.email.partition("@")[0]
 

@@ -216,6 +216,9 @@ class Supervisor:
     def run(self) -> None:
         """Start everything and watch over it for ever; ends by KeyboardInterrupt or `SupervisorError`."""
         began = time.monotonic()
+        if not os.environ.get("SECRET_KEY"):
+            # Servers of one's own don't make a production site yet; secrets of one's own do.
+            os.environ.setdefault("FAIRGROUND_EMBEDDED", "1")
         embedded.ensure()
         self.environment = {
             **os.environ,

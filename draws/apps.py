@@ -10,9 +10,9 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws.kinds import register_kinds  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, sources, subjects  # noqa: PLC0415  (models exist only now)
         from draws.services.draw_awards import DRAW_AWARDS  # noqa: PLC0415
-        from draws.sources import register_source  # noqa: PLC0415
 
-        register_kinds()
-        register_source(DRAW_AWARDS)
+        kinds.register_kinds()
+        subjects.register()
+        sources.register_source(DRAW_AWARDS)

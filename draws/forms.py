@@ -22,10 +22,9 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
-from payments.money import LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
+from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
 # Those whose decimals `payments.money` knows.
-CURRENCIES = ("KES", "BDT", "CAD", "USD", "EUR", "GBP", "NGN", "TZS", "UGX", "JPY")
 CREDITS_AND_POINTS = (("CREDIT", _("credits")), ("POINT", _("points")))
 _TIMES = ("opens_at", "closes_at", "draw_at")
 

@@ -91,8 +91,13 @@ def ensure_accounts(specs: Iterable[AccountSpec]) -> dict[str, Account]:
 
 def wallet_balances(user: User) -> list[tuple[str, int]]:
     """(unit, balance in minor units) of each of the person's wallets, by unit."""
+    return [(wallet.unit, wallet.balance) for wallet in wallets_of(user)]
+
+
+def wallets_of(user: User) -> list[Account]:
+    """The person's wallets, by unit; not what else is kept for them."""
     wallets = Account.objects.filter(owner=user, code__startswith=member_code(user.pk, ""))
-    return list(wallets.order_by("unit").values_list("unit", "balance"))
+    return list(wallets.order_by("unit"))
 
 
 def _existing(codes: Iterable[str]) -> dict[str, Account]:

@@ -85,9 +85,11 @@ class LedgerEntry(models.Model):
     class Meta:
         verbose_name = _("ledger entry")
         verbose_name_plural = _("ledger entries")
-        # Declared here rather than on the fields, which would add a second index each for LIKE.
+        # Declared here rather than on the fields, which would add a second index each for prefixes.
         constraints = [
-            models.UniqueConstraint(fields=["idem_key"], name="payments_entry_idem_key"),
+            models.UniqueConstraint(
+                fields=["idem_key"], name="payments_entry_idem_key", opclasses=["varchar_pattern_ops"]
+            ),
             models.CheckConstraint(condition=~Q(idem_key=""), name="payments_entry_has_key"),
         ]
         indexes = [

@@ -23,6 +23,9 @@ _EXPONENTS = {
     "UGX": 0,
     "JPY": 0,
 }
+CURRENCIES = tuple(_EXPONENTS)
+"""Currencies that prizes and prices may be in."""
+
 _PLAIN = re.compile(r"(?P<whole>[0-9]+)(?:\.(?P<part>[0-9]+))?")
 # One kind of space or the comma between groups of three; `1,25` is refused rather than read as 125.
 _GROUPED = re.compile(

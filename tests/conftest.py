@@ -133,11 +133,14 @@ def parallel(cloned_db: ClonedDatabase) -> Callable[..., Outcomes]:
 
         def one(index: int) -> None:
             try:
-                connection.ensure_connection()
+                try:
+                    connection.ensure_connection()
+                except BaseException:
+                    barrier.abort()  # the others wait in vain
+                    raise
                 barrier.wait(seconds)
                 returned[index] = work(index) if takes_index else work()
             except BaseException as error:
-                barrier.abort()
                 raised[index] = error
             finally:
                 connections.close_all()

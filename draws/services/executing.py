@@ -119,10 +119,13 @@ def _require(checks: list[Any]) -> None:
 def compute_outcome(draw: Draw) -> _Outcome:
     """The result of a frozen draw, from its manifest, its entries file and its secret. Changes nothing.
 
-    Raises `EntriesChangedError` when the entries don't have the hash that was promised.
+    Raises `EntriesChangedError` when the entries don't have the hash that was promised, `ExecutionError` when the
+    manifest doesn't have the one that was published.
     """
     manifest = draw.manifest
     assert manifest is not None
+    if vwd1.manifest_sha256(manifest) != draw.manifest_sha256:
+        raise ExecutionError(_("The stored manifest is not the one whose hash was published."))
     revealed = [proof.reveal_commit(secret_hex=open_secret(draw.secret_encrypted).hex())]
     seed = proof.seed_of(manifest=manifest, revealed=revealed)
     slots = expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"])

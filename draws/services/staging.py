@@ -92,10 +92,10 @@ def insert_staged(*, draw: Draw, source: str, now: dt.datetime) -> int:
             INSERT INTO draws_entry (draw_id, identity, member_id, name, pid, salt, weight, source, entered_at)
             SELECT %s, staged.identity, member.id, staged.name, staged.pid, staged.salt, staged.weight, %s, %s
             FROM draws_staged staged
-            LEFT JOIN (accounts_user member
-                JOIN account_emailaddress address ON address.user_id = member.id AND address.verified
-                    AND lower(address.email) = member.email)
-                ON member.email = staged.identity AND member.is_active
+            LEFT JOIN accounts_user member ON member.email = staged.identity AND member.is_active
+                -- Looked up for those who match: joined, it is guessed to be one row and looped over for everyone.
+                AND EXISTS (SELECT 1 FROM account_emailaddress address WHERE address.user_id = member.id
+                    AND address.verified AND lower(address.email) = member.email)
             WHERE staged.reason IS NULL
             ORDER BY staged.line
             ON CONFLICT (draw_id, identity) DO NOTHING

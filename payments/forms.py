@@ -1,0 +1,36 @@
+"""The shape of what people type about money."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from payments.models import Account
+from payments.money import unit_label
+
+
+class StatementForm(forms.Form):
+    """What a statement shall show. A unit that the person has no wallet in is refused."""
+
+    unit = forms.ChoiceField(label=_("Unit"))
+    first = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
+    last = forms.DateField(
+        label=_("To"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, wallets: Sequence[Account], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(wallet.unit, unit_label(wallet.unit)) for wallet in wallets]
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ChoiceField)
+        unit.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        first, last = values.get("first"), values.get("last")
+        if first and last and last < first:
+            self.add_error("last", _("This day is before the first one."))
+        return values
