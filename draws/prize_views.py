@@ -132,7 +132,8 @@ def _linked_visit(request: HttpRequest, token: str) -> _Visit | HttpResponse:
 
 def _prize(request: HttpRequest, visit: _Visit) -> HttpResponse:
     award, now = visit.award, timezone.now()
-    form = AddressForm(request.POST or None, initial=_suggested(visit))
+    typed = request.POST if request.method == "POST" else None
+    form = AddressForm(typed, initial=_suggested(visit))
     if request.method == "POST":
         wants_address = award.kind == Award.PHYSICAL and award.can_be_claimed(now)
         if not wants_address or form.is_valid():

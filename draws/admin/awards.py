@@ -27,6 +27,13 @@ from draws.models import Award, PrizeAddress, Voucher
 from draws.sources import source_of
 from payments.money import format_amount
 
+_VOUCHER_WORDS = {
+    "valid": gettext_lazy("Valid"),
+    "redeemed": gettext_lazy("Redeemed"),
+    "expired": gettext_lazy("Past its date"),
+    "voided": gettext_lazy("Taken back"),
+}
+
 
 class AwardActs(ModelAdmin):
     """The acts on one award: each a page that asks (GET) and does (POST)."""
@@ -127,7 +134,7 @@ class AwardActs(ModelAdmin):
         if not isinstance(user, User) or not self.has_view_permission(request, award):
             raise PermissionDenied
         page = reverse("admin:draws_award_change", args=[quote(award.pk)])
-        form = act.form_class(request.POST or None)
+        form = act.form_class(request.POST) if request.method == "POST" else act.form_class()
         if request.method == "POST":
             if form.is_valid():
                 try:
@@ -171,7 +178,7 @@ class AwardActs(ModelAdmin):
                 "opts": self.opts,
                 "title": title,
                 "intro": intro,
-                "submit": submit,
+                "press": submit,
                 "form": form,
                 "back": back,
                 "is_danger": is_danger,
@@ -190,7 +197,7 @@ def _facts(award: Award) -> list[tuple[str, str]]:
         (_("Won in"), source_of(award).origin(award)),
         (_("Winner"), str(award.member or award.identity or _("erased"))),
         (_("Worth"), format_amount(award.amount, award.unit) if award.unit else "—"),
-        (_("State"), str(award.get_state_display())),
+        (_("State"), award.state_word),
     ]
 
 
@@ -207,7 +214,7 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
         "title",
         "kind",
         "worth",
-        "state_shown",
+        "state_said",
         "identity",
         "member",
         "claim_until",
@@ -241,8 +248,11 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
         },
     )
     def state_shown(self, obj: Award) -> tuple[str, str]:
-        word = obj.get_ended_as_display() if obj.ended_as else obj.get_state_display()
-        return obj.state, str(word)
+        return obj.state, obj.state_word
+
+    @display(description=gettext_lazy("state"))
+    def state_said(self, obj: Award) -> str:
+        return obj.state_word
 
 
 class RedeemForm(forms.Form):
@@ -277,7 +287,7 @@ class VoucherAdmin(ReadOnlyAdmin):
         "code_end",
         "award",
         "winner",
-        "state_shown",
+        "state_said",
         "terms",
         "issued_at",
         "expires_at",
@@ -300,7 +310,7 @@ class VoucherAdmin(ReadOnlyAdmin):
     )
     def redeem(self, request: HttpRequest) -> HttpResponse:
         """Asks for the code, and uses it once."""
-        form = RedeemForm(request.POST or None)
+        form = RedeemForm(request.POST) if request.method == "POST" else RedeemForm()
         if request.method == "POST" and form.is_valid() and isinstance(request.user, User):
             try:
                 voucher = services.redeem_voucher(by=request.user, now=timezone.now(), **form.cleaned_data)
@@ -317,7 +327,7 @@ class VoucherAdmin(ReadOnlyAdmin):
                 "opts": self.opts,
                 "title": _("Redeem a voucher"),
                 "intro": _("A code is good for one time: once redeemed it can't be used again."),
-                "submit": _("Redeem it"),
+                "press": _("Redeem it"),
                 "form": form,
                 "back": reverse("admin:draws_voucher_changelist"),
             },
@@ -337,13 +347,11 @@ class VoucherAdmin(ReadOnlyAdmin):
     )
     def state_shown(self, obj: Voucher) -> tuple[str, str]:
         state = obj.state_at(timezone.now())
-        words = {
-            "valid": _("Valid"),
-            "redeemed": _("Redeemed"),
-            "expired": _("Past its date"),
-            "voided": _("Taken back"),
-        }
-        return state, words[state]
+        return state, str(_VOUCHER_WORDS[state])
+
+    @display(description=gettext_lazy("state"))
+    def state_said(self, obj: Voucher) -> str:
+        return str(_VOUCHER_WORDS[obj.state_at(timezone.now())])
 
 
 @admin.register(PrizeAddress)

@@ -117,6 +117,11 @@ class Award(models.Model):
         return self.title
 
     @property
+    def state_word(self) -> str:
+        """Where it stands, in a word; of what ended, how."""
+        return str(self.get_ended_as_display() if self.ended_as else self.get_state_display())
+
+    @property
     def is_reachable(self) -> bool:
         """Whether there is still somebody to claim it: an erased person has neither account nor address."""
         return self.member_id is not None or bool(self.identity)
