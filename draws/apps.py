@@ -10,9 +10,10 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, sources, subjects  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, scopes, sources, subjects  # noqa: PLC0415  (models exist only now)
         from draws.services.draw_awards import DRAW_AWARDS  # noqa: PLC0415
 
         kinds.register_kinds()
+        scopes.register_scopes()
         subjects.register()
         sources.register_source(DRAW_AWARDS)

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from django.conf import settings
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.roles import MANAGER_ADMIN, SUPER_ADMIN
 from draws.models import Award, Draw, Entry, Winner
 from draws.services.claiming import claim_token
+from draws.services.eligibility import who_may_still_enter
 from draws.sources import source_of
 from notifications.kinds import Category, Channel, Kind, Reach, register
 from notifications.models import Delivery, Message
@@ -19,6 +20,7 @@ from notifications.recipients import members, people
 
 ADMIN_ROLES = (SUPER_ADMIN, MANAGER_ADMIN)
 TEASER_AFTER_SIGN_IN = dt.timedelta(days=90)
+FOLLOWS_FOR = dt.timedelta(days=365)
 
 _ABOUT = {"draw": str, "slug": str}
 _WON = {**_ABOUT, "claim_until": dt.datetime, "first_rank": int, "last_rank": int}
@@ -119,6 +121,23 @@ def teased(message: Message) -> QuerySet[User, dict[str, object]]:
     return members(User.objects.filter(is_active=True, accepts_promotions=True, last_login__gte=since))
 
 
+def may_still_enter(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Members whom the draw is for and who have not entered; those who don't want to hear of it are left out."""
+    return members(who_may_still_enter(draw_of(message)))
+
+
+def followers(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Members who entered another draw within a year; those in this one are told by other notices."""
+    draw = draw_of(message)
+    mine = Entry.objects.filter(member=OuterRef("pk"))
+    since = message.not_before - FOLLOWS_FOR
+    return members(
+        User.objects.filter(is_active=True, accepts_promotions=True).filter(
+            Exists(mine.filter(entered_at__gte=since).exclude(draw=draw)), ~Exists(mine.filter(draw=draw))
+        )
+    )
+
+
 KINDS = (
     Kind(
         name="draws.entry_receipt",
@@ -214,6 +233,48 @@ KINDS = (
         variables={**_ABOUT, "reason": str},
         params={"pid": str, "tickets": int},
         recipients=entrants,
+    ),
+    Kind(
+        name="draws.draw_changed",
+        title=_("A draw was changed"),
+        category=Category.TRANSACTIONAL,
+        channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "reason": str, "what": str, "closes_at": dt.datetime, "draw_at": dt.datetime},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
+        name="draws.entries_close_soon",
+        title=_("Entries close soon"),
+        category=Category.PROMOTIONAL,
+        channels={Channel.IN_APP: Reach.EVERYONE},
+        variables={**_ABOUT, "closes_at": dt.datetime},
+        recipients=may_still_enter,
+    ),
+    Kind(
+        name="draws.draw_soon",
+        title=_("Your draw is soon"),
+        category=Category.SERVICE,
+        channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "draw_at": dt.datetime},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
+        name="draws.results_published",
+        title=_("Results of a draw"),
+        category=Category.PROMOTIONAL,
+        channels={Channel.IN_APP: Reach.EVERYONE},
+        variables={**_ABOUT, "winners": int},
+        recipients=followers,
+    ),
+    Kind(
+        name="draws.check_failed",
+        title=_("A drawn draw doesn't hold, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "differences": str},
+        recipients=admins,
     ),
     Kind(
         name="draws.draw_void",

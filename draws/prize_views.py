@@ -140,7 +140,7 @@ def _prize(request: HttpRequest, visit: _Visit) -> HttpResponse:
             address = form.address if wants_address else None
             try:
                 services.claim_award(award=award, member=visit.member, now=now, address=address)
-            except services.ClaimError as error:
+            except services.DrawError as error:
                 messages.error(request, str(error))
             else:
                 messages.success(request, _said(award))
@@ -201,7 +201,7 @@ def _decline(request: HttpRequest, visit: _Visit) -> HttpResponse:
     if request.method == "POST":
         try:
             services.decline_award(award=visit.award, member=visit.member, now=now)
-        except services.ClaimError as error:
+        except services.DrawError as error:
             messages.error(request, str(error))
         else:
             messages.success(request, _("You have declined it. It goes to the next in line."))

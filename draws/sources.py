@@ -7,7 +7,7 @@ machine of awards calls it inside its own transaction. A contest whose winners a
 
     register_source(replace(source_named("draws.draw"), name="contests.contest", tell_won=…, claim_path=…))
 
-and names it in `Draw.award_source`.
+under the name with which it owns its draws (`draws/owners.py`).
 """
 
 import datetime as dt
@@ -56,6 +56,7 @@ class AwardSource:
     link_path: Callable[[Award, str], str]
 
 
+OWN = "draws.draw"
 _sources: dict[str, AwardSource] = {}
 
 
@@ -72,6 +73,11 @@ def source_named(name: str) -> AwardSource:
         return _sources[name]
     except KeyError:
         raise SourceError(f"no app registers the award source {name!r}") from None
+
+
+def source_for(owner: str) -> AwardSource:
+    """Whose the awards of a draw are: its owner's, where that keeps its awards itself; else the engine's own."""
+    return _sources.get(owner) or source_named(OWN)
 
 
 def source_of(award: Award) -> AwardSource:

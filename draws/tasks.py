@@ -22,3 +22,9 @@ def execute_due() -> None:
 def expire_awards() -> None:
     """Forfeit every prize that was not claimed in time."""
     services.expire_awards(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.check")
+def check() -> None:
+    """Check every drawn draw against its proof and the ledger."""
+    services.check_draws(now=timezone.now())

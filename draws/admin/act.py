@@ -12,6 +12,7 @@ from accounts.models import User
 from draws.admin.overview import shortfall
 from draws.forms import ConfirmForm, FundForm
 from draws.models import Draw, EntryImport
+from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,6 @@ class Act:
         """The form of this act; `args` is what was sent."""
         if self.form_class is FundForm:
             return FundForm(*args, draw=draw, short=shortfall(draw))
+        if self.form_class in (ChangeForm, EnterTextForm, ConfirmTextForm):
+            return self.form_class(*args, draw=draw)
         return self.form_class(*args)

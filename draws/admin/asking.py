@@ -17,7 +17,8 @@ from unfold.enums import ActionVariant
 
 from accounts.models import User
 from draws.admin.act import Act
-from draws.admin.acts import ACTS, REFUSALS, sentence_of
+from draws.admin.acts import ACTS as MAKING_ACTS
+from draws.admin.acts import REFUSALS, sentence_of
 from draws.admin.overview import (
     PHASES,
     amounts,
@@ -27,14 +28,31 @@ from draws.admin.overview import (
     may_see_entries,
     pool_rows,
 )
+from draws.admin.promise_acts import PROMISE_ACTS
 from draws.models import Draw
 from draws.services import prize_totals
+
+ACTS = MAKING_ACTS | PROMISE_ACTS
 
 
 class DrawActs(ModelAdmin):
     """The acts: each a page that asks (GET) and does (POST), open to those with its permission."""
 
-    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel", "extend", "close")
+    actions_detail = (
+        "publish",
+        "fund",
+        "import_entries",
+        "change_terms",
+        "freeze",
+        "enter_text",
+        "confirm_text",
+        "execute",
+        "extend",
+        "close",
+        "check_draw",
+        "resume",
+        "cancel",
+    )
     _acts = {
         "publish": "publish",
         "fund": "fund",
@@ -44,6 +62,11 @@ class DrawActs(ModelAdmin):
         "cancel": "cancel",
         "extend": "extend",
         "close": "close",
+        "change_terms": "change",
+        "enter_text": "enter_text",
+        "confirm_text": "confirm_text",
+        "check_draw": "check",
+        "resume": "resume",
     }
 
     # Named by method and not as "draws.publish_draw": unfold's system check would look that up in a database
@@ -68,6 +91,15 @@ class DrawActs(ModelAdmin):
 
     def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.fill_vacancies"))
+
+    def has_amend_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.amend_draw"))
+
+    def has_announce_text_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.announce_text"))
+
+    def has_check_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.check_draw"))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what makes sense in the draw's state, of what the person may do."""
@@ -154,6 +186,46 @@ class DrawActs(ModelAdmin):
     )
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["close"])
+
+    @action(
+        description=gettext_lazy("Change"), url_path="amend", permissions=["amend_draw"], icon="edit_note"
+    )
+    def change_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["change"])
+
+    @action(
+        description=gettext_lazy("Enter text"),
+        url_path="enter-text",
+        permissions=["announce_text"],
+        icon="edit",
+    )
+    def enter_text(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["enter_text"])
+
+    @action(
+        description=gettext_lazy("Confirm text"),
+        url_path="confirm-text",
+        permissions=["announce_text"],
+        icon="how_to_reg",
+    )
+    def confirm_text(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["confirm_text"])
+
+    @action(
+        description=gettext_lazy("Check"), url_path="check", permissions=["check_draw"], icon="fact_check"
+    )
+    def check_draw(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["check"])
+
+    @action(
+        description=gettext_lazy("Let payouts go on"),
+        url_path="resume",
+        permissions=["check_draw"],
+        icon="play_arrow",
+        variant=ActionVariant.DANGER,
+    )
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["resume"])
 
     def _act(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         draw: Draw | None = self.get_object(request, unquote(object_id))

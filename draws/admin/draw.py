@@ -66,7 +66,22 @@ class DrawAdmin(DrawActs):
         (gettext_lazy("When"), {"fields": ("time_zone", "opens_at", "closes_at", "draw_at", "min_wait_s")}),
         (
             gettext_lazy("Who and what"),
-            {"fields": ("audience", "currency", "alternates", "leftover_policy", "claim_days")},
+            {
+                "fields": (
+                    "audience",
+                    "audience_group",
+                    "min_age",
+                    "countries",
+                    "currency",
+                    "alternates",
+                    "leftover_policy",
+                    "claim_days",
+                )
+            },
+        ),
+        (
+            gettext_lazy("Its number, and whom it skips"),
+            {"fields": ("source_types", "public_text_label", "skips")},
         ),
     )
     promised = (
@@ -79,6 +94,9 @@ class DrawAdmin(DrawActs):
                     "description",
                     "rules",
                     "audience",
+                    "audience_group",
+                    "min_age",
+                    "countries",
                     "currency",
                     "alternates",
                     "leftover_policy",

@@ -16,6 +16,7 @@ from audit.models import Record
 from draws.models import Draw
 from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
+from draws.services.history import story_of
 from payments.money import format_amount
 from payments.pools import pool_balances
 
@@ -38,7 +39,7 @@ CHECK_STATES = {
     "missing": ("error", gettext_lazy("Missing")),
 }
 # What time alone brings: not a fault before its time has come.
-_BROUGHT_BY_TIME = {"cutoff", "lock", "time"}
+_BROUGHT_BY_TIME = {"cutoff", "lock", "time", "excludes", "randomness:outside"}
 _WINNERS_SHOWN = 50
 _TRAIL_SHOWN = 30
 
@@ -213,6 +214,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "next_attempt": in_zone(draw.next_attempt_at, draw.zone) if draw.next_attempt_at else "",
         "imports": list(draw.imports.select_related("by")[:10]) if may_see_entries(user) else [],
         "links": _links(draw, user),
+        "notes": [(note, in_zone(note.at, draw.zone) if note.at else "") for note in story_of(draw, now=now)],
     }
     if user.has_perm("audit.view_record"):
         # Funding is on record under the name of the pool.

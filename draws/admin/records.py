@@ -24,10 +24,10 @@ from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
 from draws.admin.read_only import ReadOnlyAdmin
 from draws.models import Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from notifications.csv_cells import defused
 
 _REJECTIONS_SHOWN = 100
 _LEAST_PID_DIGITS = 8
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _long(value: str) -> str:
@@ -234,11 +234,6 @@ class _Echo:
 
     def write(self, line: str) -> str:
         return line
-
-
-def defused(cell: str) -> str:
-    """The cell as a spreadsheet shows it rather than runs it."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _csv_of(report: EntryImport) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""The verbs of the draw engine: publish, enter, freeze, execute, and what follows for the winners.
+"""The verbs of the draw engine: publish, change, enter, freeze, execute, check, and what follows for winners.
 
 Each opens its own transactions.
 """
 
+from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
+from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
 from draws.services.checks import Check, execution_checks, publishing_checks
 from draws.services.claiming import Address, ClaimError, award_by_token, claim_award, claim_token
 from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
@@ -17,6 +19,7 @@ from draws.services.handing_over import (
     redeem_voucher,
     revoke_claim_links,
 )
+from draws.services.holding import PayoutsStoppedError
 from draws.services.importing import ImportRefusedError, import_entries
 from draws.services.losing import (
     DisqualifyError,
@@ -34,13 +37,20 @@ from draws.services.proving import (
     verify_stored_draw,
 )
 from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
+from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
+from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
+from draws.services.rotating import Rotation, rotate_draw_secrets
 from draws.services.vacancies import VacancyError, close_vacancies, extend_ranks
 
 __all__ = [
     "Address",
+    "ChangeRefusedError",
     "Check",
+    "CheckError",
+    "CheckSummary",
     "ClaimError",
     "DisqualifyError",
+    "DrawChanges",
     "DrawError",
     "EntriesChangedError",
     "EntryRefusedError",
@@ -51,19 +61,30 @@ __all__ = [
     "HandOverError",
     "ImportRefusedError",
     "NewEntry",
+    "NewPrize",
+    "PayoutsStoppedError",
+    "PrizeTerms",
     "PublishError",
+    "RandomnessError",
+    "Rotation",
     "VacancyError",
     "VoucherError",
     "add_entries",
     "award_by_token",
     "cancel_draw",
     "canonical_manifest",
+    "change_draw",
+    "check_draw",
+    "check_draws",
     "claim_award",
     "claim_token",
     "close_vacancies",
+    "confirm_text",
     "decline_award",
     "disqualify_winner",
+    "draw_id_of",
     "enter_draw",
+    "enter_text",
     "entries_file",
     "entry_of",
     "erase_address",
@@ -77,11 +98,16 @@ __all__ = [
     "fund_draw",
     "import_entries",
     "mark_sent",
+    "open_draw_for",
+    "pool_of",
     "prize_totals",
     "proof_of",
     "publish_draw",
     "publishing_checks",
     "redeem_voucher",
+    "reject_text",
+    "resume_payouts",
     "revoke_claim_links",
+    "rotate_draw_secrets",
     "verify_stored_draw",
 ]

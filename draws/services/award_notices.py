@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from draws.models import Award, Draw, Winner
 from draws.reminders import reminder_times
+from draws.services.telling import tell
 from draws.sources import Loss
 from notifications.recipients import Recipient
-from notifications.services import notify
 
 
 def tell_won(awards: Sequence[Award], now: dt.datetime) -> None:
@@ -23,18 +23,15 @@ def tell_won(awards: Sequence[Award], now: dt.datetime) -> None:
     ranks = Winner.objects.filter(award__in=awards).values_list("rank", flat=True)
     claim_until = now + dt.timedelta(days=draw.claim_days)
     context = {
-        "draw": draw.title,
-        "slug": draw.slug,
         "claim_until": claim_until,
         "first_rank": min(ranks),
         "last_rank": max(ranks),
     }
     key = f"draw:{draw.public_id}:ranks:{context['first_rank']}-{context['last_rank']}"
-    notify(
+    tell(
+        draw=draw,
         kind="draws.winner_announcement",
-        about=draw.about,
         context=context,
-        not_before=now,
         idem_key=f"{key}:won",
         now=now,
     )
@@ -42,9 +39,9 @@ def tell_won(awards: Sequence[Award], now: dt.datetime) -> None:
         return
     times = reminder_times(since=now, until=claim_until)
     for number, (at, following) in enumerate(zip(times, [*times[1:], claim_until], strict=True), start=1):
-        notify(
+        tell(
+            draw=draw,
             kind="draws.claim_reminder",
-            about=draw.about,
             context=context,
             not_before=at,
             expires_at=following,
@@ -66,12 +63,11 @@ def tell_lost(losses: Sequence[Loss], now: dt.datetime) -> None:
         recipient for loss in losses if (recipient := _recipient(loss, names.get(loss.award.pk, "")))
     ]
     if recipients:
-        notify(
+        tell(
+            draw=draw,
             kind="draws.prize_forfeited",
-            about=draw.about,
-            context={"draw": draw.title, "slug": draw.slug},
+            context={},
             recipients=recipients,
-            not_before=now,
             idem_key=f"{first.key}:lost",
             now=now,
         )
@@ -80,11 +76,10 @@ def tell_lost(losses: Sequence[Loss], now: dt.datetime) -> None:
 def tell_vacant(*, draw: Draw, now: dt.datetime) -> None:
     """Tell the admins that slots are vacant, and that no rank is left to take them over."""
     steps = draw.dispositions.count()
-    notify(
+    tell(
+        draw=draw,
         kind="draws.slots_vacant",
-        about=draw.about,
-        context={"draw": draw.title, "slug": draw.slug, "slots": draw.vacant_slots},
-        not_before=now,
+        context={"slots": draw.vacant_slots},
         idem_key=f"draw:{draw.public_id}:vacant:{steps}",
         now=now,
     )

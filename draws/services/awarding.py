@@ -9,6 +9,7 @@ from django.db.models import Q
 from accounts.models import User
 from draws.models import Award, Draw, Entry, Prize, Winner
 from draws.services.people import has_verified_address
+from draws.sources import source_for
 from payments import pools
 
 
@@ -58,7 +59,7 @@ def award_prizes(
         awards.append(
             Award(
                 key=award_key(draw, win),
-                source=draw.award_source,
+                source=source_for(draw.owner).name,
                 about=draw.about,
                 pool=draw.pool,
                 title=win.prize.title,

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from draws import vwd1
 from draws.models import Draw, Prize
 from draws.models.draw import LEAST_WAIT_S
-from draws.vault import VaultError, open_secret
+from draws.services.excluding import unfinished_excluded, why_not_excludable
+from draws.services.randomness import why_not_available, why_not_promised
 from payments.money import format_amount
 from payments.pools import pool_balances
 
@@ -53,6 +54,11 @@ def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
             mend=_("Write the rules: they are hashed when the draw is published."),
         ),
     ]
+    if draw.excludes:
+        mend = why_not_excludable(draw)
+        checks.append(Check("excludes", _("The draws whose winners it skips"), not mend, mend=mend))
+    mend = why_not_promised(draw)
+    checks.append(Check("randomness", _("Where its number comes from"), not mend, mend=mend))
     checks += _pool_checks(draw, prizes)
     return checks
 
@@ -95,7 +101,8 @@ def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> 
             draw.executed_at is None,
             mend=_("A draw is never drawn twice."),
         ),
-        _randomness_available(draw),
+        *_excluded_are_drawn(draw),
+        _randomness_available(draw, now=now),
         _time_has_come(draw, now=now, by_hand=by_hand),
     ]
 
@@ -135,24 +142,30 @@ def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
     return checks
 
 
-def _randomness_available(draw: Draw) -> Check:
+def _randomness_available(draw: Draw, *, now: dt.datetime) -> Check:
     label = _("Randomness is available")
-    if not draw.commitment:
-        return Check("randomness", label, False, mend=_("It is committed to when the draw is published."))
-    try:
-        secret = open_secret(draw.secret_encrypted)
-    except VaultError as error:
-        return Check("randomness", label, False, mend=str(error))
-    holds = vwd1.commitment(draw_id=draw.public_id, secret_hex=secret.hex()) == draw.commitment
-    return Check(
-        "randomness",
-        label,
-        holds,
-        detail=_("the secret fits the published commitment") if holds else "",
-        mend=_(
-            "The stored secret is not the one that was committed to: this draw can't be drawn; cancel it."
-        ),
-    )
+    # What comes from outside, time brings; a secret that can't be read is a fault.
+    comes_by_itself = draw.source_types != ["commit"]
+    key = "randomness:outside" if comes_by_itself else "randomness"
+    if mend := why_not_available(draw, now=now):
+        return Check(key, label, False, mend=mend)
+    fits = _("the secret fits the published commitment")
+    return Check(key, label, True, detail=fits if draw.commitment else _("collected"))
+
+
+def _excluded_are_drawn(draw: Draw) -> list[Check]:
+    """One check where other draws' winners are skipped: who they are must be known."""
+    if not draw.excludes:
+        return []
+    waiting = unfinished_excluded(draw)
+    return [
+        Check(
+            "excludes",
+            _("The draws whose winners it skips are over"),
+            not waiting,
+            mend=_("Wait until “%(draw)s” is drawn.") % {"draw": waiting[0]} if waiting else "",
+        )
+    ]
 
 
 def _time_has_come(draw: Draw, *, now: dt.datetime, by_hand: bool) -> Check:

@@ -15,6 +15,7 @@ from accounts.models import User
 from audit.services import record
 from draws.models import Award, PrizeAddress, Voucher
 from draws.services.errors import DrawError
+from draws.services.holding import require_payouts
 from draws.services.people import has_verified_address
 from draws.sources import source_of
 from draws.voucher_codes import RANDOM_BYTES, make_code
@@ -63,7 +64,8 @@ def claim_award(
 
     Cash, credits and points that waited on the owed account go to the member's wallet; a voucher gets its code; a
     thing needs an `address`. Claiming again does nothing. Raises `ClaimError` for another person's award, while
-    the address of an account is not verified, after the deadline, and for money without an account.
+    the address of an account is not verified, after the deadline, and for money without an account;
+    `PayoutsStoppedError` while the draw is being checked.
     """
     with transaction.atomic():
         award = Award.objects.select_for_update().get(pk=award.pk)
@@ -71,6 +73,7 @@ def claim_award(
         if award.state in (Award.State.CLAIMED, Award.State.PAID):
             return award
         require_time(award, now)
+        require_payouts(award.about)
         if member is not None:
             award.member = member
         award.claimed_at = now

@@ -5,8 +5,7 @@ is left is a wrong proof.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from django.db.models import Max
 
@@ -110,15 +109,3 @@ def prizes_by_code(draw: Draw) -> dict[str, Prize]:
     for prize in prizes.values():
         prize.draw = draw  # the currency of a cash prize is the draw's
     return prizes
-
-
-def vacant_prizes(draw: Draw, slots: Sequence[int]) -> dict[str, int]:
-    """What the prizes of these slots cost in the ledger: unit to minor units."""
-    prize_of_slot: dict[int, Any] = {slot["slot"]: slot["prize"] for slot in draw.report.proof["slots"]}
-    prizes = prizes_by_code(draw)
-    totals: dict[str, int] = {}
-    for slot in slots:
-        prize = prizes[prize_of_slot[slot]]
-        if prize.unit:
-            totals[prize.unit] = totals.get(prize.unit, 0) + prize.amount
-    return totals

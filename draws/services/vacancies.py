@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -20,12 +21,13 @@ from draws.selection import draw_ranks
 from draws.services.award_notices import tell_vacant
 from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.errors import DrawError
+from draws.services.holding import require_payouts
 from draws.services.losing import REASON_LENGTH, return_key
 from draws.services.proving import frozen_entries, rank_rows_of
 from draws.services.publishing import release_reserved
 from draws.services.standing import DispositionBook, standing_of
-from draws.slots import State
-from draws.sources import Loss, source_named
+from draws.slots import State, exclusion_reason
+from draws.sources import Loss, source_for
 from payments import pools
 
 
@@ -34,14 +36,17 @@ class VacancyError(DrawError):
 
 
 def lock_draw(about: str, wait: bool) -> bool:
-    """Lock the draw that is called so; False when somebody else holds it and `wait` is false."""
+    """Lock the draw that is called so; False when somebody else holds it, or its payouts are stopped, and not `wait`."""
     rows = Draw.objects.select_for_update(skip_locked=not wait).filter(public_id=about.rpartition(":")[2])
-    return rows.first() is not None
+    draw = rows.first()
+    # While payouts are stopped nobody can claim, so nobody may forfeit either: the job comes again.
+    return draw is not None and (wait or draw.payouts_stopped_at is None)
 
 
 def hand_on(losses: Sequence[Loss], by: User | None, now: dt.datetime) -> None:
     """Take what these winners of one locked draw lost, and promote the ranks that follow."""
     draw = Draw.objects.get(public_id=losses[0].award.about.rpartition(":")[2])
+    require_payouts(draw.about)
     winners = {row.award_id: row for row in Winner.objects.filter(award__in=[loss.award for loss in losses])}
     book = DispositionBook(draw, by=by, now=now)
     for loss in losses:
@@ -75,7 +80,7 @@ def _fill(
     awards = award_prizes(draw=draw, wins=wins, now=now, returns=returns)
     record_winners(draw=draw, wins=wins, awards=awards, now=now)
     if awards:
-        source_named(draw.award_source).tell_won(awards, now)
+        source_for(draw.owner).tell_won(awards, now)
     _see_to_vacancies(book, by=by, now=now)
     return awards
 
@@ -183,8 +188,22 @@ def extend_ranks(*, draw: Draw, extra: int, by: User, reason: str, now: dt.datet
             for row in rows[start:]
         )
         book.write(rank=len(rows), state=State.EXTENDED, reason=reason)
+        for rank, other in sorted(_excluded(draw, rows[start:]).items()):
+            book.write(rank=rank, state=State.EXCLUDED, reason=exclusion_reason(other))
         _fill(book, returns=(), by=by, now=now)
     return draw
+
+
+def _excluded(draw: Draw, rows: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """Of these ranks those who stood as winners of an excluded draw when this one was executed: rank to its id."""
+    ranks = {bytes.fromhex(row["pid"]): row["rank"] for row in rows}
+    stood = Winner.objects.filter(
+        draw__public_id__in=(draw.manifest or {}).get("excludes", []),
+        entry__pid__in=ranks,
+        created_at__lte=draw.executed_at,
+    ).filter(Q(award__ended_at=None) | Q(award__ended_at__gt=draw.executed_at))
+    found = stood.order_by("pk").values_list("entry__pid", "draw__public_id")
+    return {ranks[bytes(pid)]: str(other) for pid, other in found}
 
 
 def _ranks_until(draw: Draw, count: int) -> list[dict[str, Any]]:

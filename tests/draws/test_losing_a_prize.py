@@ -3,10 +3,11 @@
 import datetime as dt
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from audit.models import Record
-from draws import services
+from draws import services, sources
 from draws.models import Award, Draw, Entry, ExtraRank, PrizeAddress, Winner
 from draws.services import losing
 from draws.sources import SourceError, register_source, source_named
@@ -337,8 +338,8 @@ class TestSources:
             tell_won=lambda awards, now: said.append(("won", len(awards))),
             tell_lost=lambda losses, now: said.append(("lost", len(losses))),
         )
-        monkeypatch.setattr("draws.sources._sources", {"test.contest": own})
-        draw = make_executed(entrants=6, prizes=[CASH], award_source="test.contest")
+        monkeypatch.setitem(sources._sources, "test.contest", own)
+        draw = make_executed(entrants=6, prizes=[CASH], owner="test.contest")
         services.expire_awards(now=draw.draw_at + LATE)
         assert said == [("won", 1), ("won", 1), ("lost", 1)]
         assert holders(draw) == {0: 1}
@@ -349,3 +350,35 @@ class TestSources:
 def _copy_of(source, **changes):
     fields = {name: getattr(source, name) for name in type(source).__slots__}
     return type(source)(**fields | changes)
+
+
+class TestGuards:
+    """What the database itself refuses, whatever code asks for it."""
+
+    @pytest.mark.parametrize(
+        ("statement", "sentence"),
+        [
+            ("UPDATE draws_award SET state = 'claimable' WHERE state = 'expired'", "keeps what it is for"),
+            ("UPDATE draws_award SET claim_version = 0", "keeps what it is for"),
+            ("UPDATE draws_award SET source = 'other'", "keeps what it is for"),
+            ("UPDATE draws_award SET reversal_id = NULL WHERE state = 'expired'", "keeps what it is for"),
+            ("DELETE FROM draws_voucher", "never deleted"),
+            ("UPDATE draws_voucher SET code = 'X'", "used or voided once"),
+            ("UPDATE draws_voucher SET redeemed_at = NULL", "used or voided once"),
+            ("UPDATE draws_extrarank SET ticket = 0", "drawn for ever"),
+            ("DELETE FROM draws_extrarank", "drawn for ever"),
+        ],
+    )
+    def test_it_refuses_to_change_what_happened(self, statement, sentence):
+        draw = make_executed(entrants=8, prizes=[CASH, VOUCHER], alternates=0)
+        _cash, voucher = standing(draw)
+        claimed = services.claim_award(award=voucher, member=None, now=draw.draw_at)
+        services.redeem_voucher(code=claimed.voucher.code, by=admin(), note="", now=draw.draw_at)
+        services.expire_awards(now=draw.draw_at + LATE)
+        services.extend_ranks(draw=draw, extra=1, by=admin(), reason="More", now=draw.draw_at + LATE)
+        with (
+            pytest.raises(DatabaseError, match=sentence),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)

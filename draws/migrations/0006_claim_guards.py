@@ -67,7 +67,7 @@ RANKS_BACK = "DROP TRIGGER draws_extrarank_append_only ON draws_extrarank;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("draws", "0003_claims_and_vacancies")]
+    dependencies = [("draws", "0005_claims_and_vacancies")]
     operations = [
         migrations.RunSQL(AWARDS, AWARDS_BACK),
         migrations.RunSQL(VOUCHERS, VOUCHERS_BACK),
