@@ -20,6 +20,7 @@ from draws.admin.overview import in_zone, late_by, shortfall
 from draws.models import Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
+from payments.approvals import amounts_text, waiting, waiting_for, words_of_act
 from payments.money import format_amount
 
 SOON = dt.timedelta(hours=24)
@@ -203,8 +204,11 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
     """What goes on only when a person does something."""
     rows: list[Row] = []
     sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
-    if not (sees_draws or sees_awards):
+    sees_approvals = user.has_perm("payments.view_approval")
+    if not (sees_draws or sees_awards or sees_approvals):
         return None
+    if sees_approvals:
+        rows += _approval_rows(user, now)
     if sees_draws:
         drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
         rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
@@ -243,6 +247,24 @@ def _vacant_row(draw: Draw) -> Row:
     slots = ngettext("%(n)d prize", "%(n)d prizes", draw.vacant_slots) % {"n": draw.vacant_slots}
     note = _("%(slots)s without a winner, and no alternate left: extend the ranks, or close the vacancies.")
     return _draw_row(draw, note=note % {"slots": slots}, side="", tone="wait")
+
+
+def _approval_rows(user: User, now: dt.datetime) -> Iterable[Row]:
+    """What waits for this person's word, and what they asked for and others have to decide about."""
+    mine = waiting(now=now).filter(requested_by=user)
+    for asked, side in ((waiting_for(user, now=now), _("for you to decide")), (mine, _("another decides"))):
+        for approval in asked.select_related("requested_by")[:_ROWS]:
+            yield Row(
+                title=f"{words_of_act(approval.kind)}: {amounts_text(approval)}",
+                note=_("%(who)s asks: “%(reason)s” It expires %(when)s.")
+                % {
+                    "who": approval.requested_by,
+                    "reason": approval.reason[:120],
+                    "when": naturaltime(approval.expires_at),
+                },
+                side=side,
+                href=link("payments_approval_change", approval.pk),
+            )
 
 
 def _draft_row(draw: Draw, now: dt.datetime) -> Row:

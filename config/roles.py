@@ -28,6 +28,7 @@ _VIEW_ALL = (
     "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",
+    "payments.view_approval",
 )
 _DRAWS = (
     "draws.add_draw",
@@ -62,6 +63,7 @@ _MONEY = (
     "payments.view_ledgerentry",
     "payments.view_posting",
     "payments.manage_payments",
+    "payments.approve_money",
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -86,6 +88,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "draws.view_draw",
         "draws.view_award",
         "draws.fund_draw",
+        "payments.view_approval",
         *_MONEY,
     ),
     SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),

@@ -403,6 +403,17 @@ class FundForm(ReasonForm):
         return data
 
 
+class ReturnForm(FundForm):
+    """Money out of a draw's pool. `free` is what may go, by unit: all of the first unit is filled in."""
+
+    def __init__(self, *args: Any, draw: Draw, free: dict[str, int], **kwargs: Any) -> None:
+        super().__init__(*args, draw=draw, short=free, **kwargs)
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ChoiceField)
+        known = dict(unit.choices)  # type: ignore[arg-type]
+        unit.choices = [(code, known.get(code, code)) for code in sorted(free)]
+
+
 class ImportForm(forms.Form):
     """A CSV file of entrants, known by its content and not by its name."""
 

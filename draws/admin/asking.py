@@ -15,10 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
-from draws.admin.act import Act
 from draws.admin.acts import ACTS as MAKING_ACTS
-from draws.admin.acts import REFUSALS, sentence_of
+from draws.admin.acts import REFUSALS, Act, sentence_of
 from draws.admin.overview import (
     PHASES,
     amounts,
@@ -29,10 +29,11 @@ from draws.admin.overview import (
     pool_rows,
 )
 from draws.admin.promise_acts import PROMISE_ACTS
+from draws.admin.vacancy_acts import VACANCY_ACTS
 from draws.models import Draw
 from draws.services import prize_totals
 
-ACTS = MAKING_ACTS | PROMISE_ACTS
+ACTS = MAKING_ACTS | PROMISE_ACTS | VACANCY_ACTS
 
 
 class DrawActs(ModelAdmin):
@@ -41,6 +42,7 @@ class DrawActs(ModelAdmin):
     actions_detail = (
         "publish",
         "fund",
+        "return_money",
         "import_entries",
         "change_terms",
         "freeze",
@@ -56,6 +58,7 @@ class DrawActs(ModelAdmin):
     _acts = {
         "publish": "publish",
         "fund": "fund",
+        "return_money": "return",
         "import_entries": "import",
         "freeze": "freeze",
         "execute": "execute",
@@ -126,8 +129,19 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["publish"])
 
     @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    @fresh_sign_in_required
     def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Return money"),
+        url_path="return-money",
+        permissions=["fund_draw"],
+        icon="undo",
+    )
+    @fresh_sign_in_required
+    def return_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["return"])
 
     @action(
         description=gettext_lazy("Import entries"),
@@ -154,6 +168,7 @@ class DrawActs(ModelAdmin):
         icon="casino",
         variant=ActionVariant.PRIMARY,
     )
+    @fresh_sign_in_required
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["execute"])
 
@@ -164,6 +179,7 @@ class DrawActs(ModelAdmin):
         icon="block",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
 
@@ -240,7 +256,8 @@ class DrawActs(ModelAdmin):
             if why_not := act.why_not(draw, now):
                 messages.warning(request, why_not)
                 return HttpResponseRedirect(page)
-            return self._ask(request, draw, act, act.form(draw), now)
+            kept = kept_form(request)
+            return self._ask(request, draw, act, act.form(draw, kept) if kept else act.form(draw), now)
         form = act.form(draw, request.POST, request.FILES)
         if form.is_valid():
             try:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from draws import services
-from draws.admin.act import Act, Done
+from draws.admin.acts import Act, Done
 from draws.forms import ReasonForm
 from draws.models import Draw
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm

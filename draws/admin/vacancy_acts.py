@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
 from draws import services
-from draws.admin.act import Act, Done
+from draws.admin.acts import Act, Done
 from draws.forms import ReasonForm
 from draws.models import Draw
 

@@ -11,6 +11,7 @@ from draws.services.entering import EntryRefusedError, NewEntry, add_entries, en
 from draws.services.errors import DrawError
 from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
+from draws.services.funding import FundingError, fund_draw, return_leftover, waiting_funds
 from draws.services.handing_over import (
     HandOverError,
     VoucherError,
@@ -36,7 +37,7 @@ from draws.services.proving import (
     proof_of,
     verify_stored_draw,
 )
-from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
+from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.rotating import Rotation, rotate_draw_secrets
@@ -58,6 +59,7 @@ __all__ = [
     "ExecutionSummary",
     "ExpirySummary",
     "FreezeError",
+    "FundingError",
     "HandOverError",
     "ImportRefusedError",
     "NewEntry",
@@ -107,7 +109,9 @@ __all__ = [
     "redeem_voucher",
     "reject_text",
     "resume_payouts",
+    "return_leftover",
     "revoke_claim_links",
     "rotate_draw_secrets",
     "verify_stored_draw",
+    "waiting_funds",
 ]
