@@ -71,10 +71,11 @@ _CAST = (
 _RULES = (
     "One person, one entry; imported entrants hold the tickets the organiser gave them.\n"
     "Winners are drawn by the site at the announced time, by the published method vwd1, once.\n"
-    "Cash and credits go to the winner's wallet at once. Whoever has no account signs up with the address "
-    "that won and claims the prize there.\n"
+    "Cash and credits go to the winner's wallet at once. Whoever has no account opens the link in the mail, "
+    "and for money signs up with the address that won.\n"
     "A prize that is not claimed in time goes to the next rank."
 )
+_TERMS = "For two people, any evening but Friday. Show the code before you order."
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,13 @@ def _draw(
     draw = Draw.objects.create(title=title, slug=slugify(title), rules=_RULES, **fields)
     for position, (name, kind, amount, quantity) in enumerate(prizes, start=1):
         Prize.objects.create(
-            draw=draw, title=name, kind=kind, amount=amount, quantity=quantity, position=position
+            draw=draw,
+            title=name,
+            kind=kind,
+            amount=amount,
+            quantity=quantity,
+            position=position,
+            terms=_TERMS if kind == Prize.Kind.VOUCHER else "",
         )
     if by is None:
         return draw

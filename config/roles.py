@@ -21,6 +21,8 @@ _VIEW_ALL = (
     "draws.view_entry",
     "draws.view_winner",
     "draws.view_award",
+    "draws.view_voucher",
+    "draws.view_prizeaddress",
     "draws.view_drawreport",
     "draws.view_entryimport",
     "draws.view_importrejection",
@@ -42,6 +44,11 @@ _DRAWS = (
     "draws.check_draw",
     "draws.import_entries",
     "draws.fund_draw",
+    "draws.fill_vacancies",
+    "draws.replace_winner",
+    "draws.expire_awards",
+    "draws.hand_over_award",
+    "draws.redeem_voucher",
 )
 # When jobs run, and what became of long ones. Which jobs there are stands in `config/schedule.py`.
 _SCHEDULE = (

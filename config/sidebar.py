@@ -21,6 +21,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("draws.draw", "confirmation_number"),
             ("draws.winner", "trophy"),
             ("draws.award", "redeem"),
+            ("draws.voucher", "local_activity"),
+            ("draws.prizeaddress", "local_shipping"),
             ("draws.entry", "group"),
             ("draws.entryimport", "upload_file"),
             ("draws.drawreport", "verified"),

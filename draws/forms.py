@@ -308,11 +308,13 @@ class PrizeForm(forms.ModelForm[Prize]):
 
     class Meta:
         model = Prize
-        fields = ("title", "kind", "amount", "quantity", "position")
+        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
+        widgets = {"terms": UnfoldAdminTextareaWidget({"rows": 2})}
 
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
+        self.fields["pays"].required = False  # left out, it is the model's default
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""

@@ -29,10 +29,11 @@ from draws.admin.overview import (
     pool_rows,
 )
 from draws.admin.promise_acts import PROMISE_ACTS
+from draws.admin.vacancy_acts import VACANCY_ACTS
 from draws.models import Draw
 from draws.services import prize_totals
 
-ACTS = MAKING_ACTS | PROMISE_ACTS
+ACTS = MAKING_ACTS | PROMISE_ACTS | VACANCY_ACTS
 
 
 class DrawActs(ModelAdmin):
@@ -48,6 +49,8 @@ class DrawActs(ModelAdmin):
         "enter_text",
         "confirm_text",
         "execute",
+        "extend",
+        "close",
         "check_draw",
         "resume",
         "cancel",
@@ -60,6 +63,8 @@ class DrawActs(ModelAdmin):
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "extend": "extend",
+        "close": "close",
         "change_terms": "change",
         "enter_text": "enter_text",
         "confirm_text": "confirm_text",
@@ -86,6 +91,9 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.fill_vacancies"))
 
     def has_amend_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.amend_draw"))
@@ -174,6 +182,26 @@ class DrawActs(ModelAdmin):
     @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
+
+    @action(
+        description=gettext_lazy("Extend ranks"),
+        url_path="extend",
+        permissions=["fill_vacancies"],
+        icon="playlist_add",
+        variant=ActionVariant.PRIMARY,
+    )
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["extend"])
+
+    @action(
+        description=gettext_lazy("Close vacancies"),
+        url_path="close",
+        permissions=["fill_vacancies"],
+        icon="playlist_remove",
+        variant=ActionVariant.DANGER,
+    )
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["close"])
 
     @action(
         description=gettext_lazy("Change"), url_path="amend", permissions=["amend_draw"], icon="edit_note"

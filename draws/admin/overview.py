@@ -271,9 +271,11 @@ def _winners(draw: Draw) -> list[dict[str, Any]]:
             "prize": winner.prize.title,
             "amount": format_amount(winner.award.amount, winner.award.unit) if winner.award.unit else "",
             "state": winner.get_state_display(),
-            "award_state": winner.award.get_state_display(),
+            "award_state": winner.award.state_word,
             "award_paid": winner.award.state == winner.award.State.PAID,
-            "claim_until": in_zone(winner.award.claim_until, draw.zone) if winner.award.claim_until else "",
+            "claim_until": in_zone(winner.award.claim_until, draw.zone)
+            if winner.award.claim_until and winner.award.state == winner.award.State.CLAIMABLE
+            else "",
             "url": reverse("admin:draws_award_change", args=[winner.award_id]),
         }
         for winner in winners[:_WINNERS_SHOWN]
