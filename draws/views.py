@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import User
 from audit.services import newest_seal
 from draws import services
+from draws.check_views import receipt_evidence
 from draws.models import Award, Draw, Entry, Winner
 from draws.services.awarding import claimable_awards
 from draws.services.entering import why_closed
@@ -89,6 +90,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         "why_not": _("This draw is for invited people only.")
         if phase == "open" and draw.audience == Draw.Audience.LIST
         else ("" if phase == "open" else why_closed(draw, now)),
+        "odds": services.odds_of(draw=draw, weight=entry.weight if entry else 1),
         "next_time": _next_time(draw, phase),
         "now": now,
     }
@@ -135,7 +137,14 @@ def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     if entry is None:
         raise Http404
     return render(
-        request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())}
+        request,
+        "draws/receipt.html",
+        {
+            "draw": draw,
+            "entry": entry,
+            "phase": draw.phase(timezone.now()),
+            **receipt_evidence(draw, entry),
+        },
     )
 
 

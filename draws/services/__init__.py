@@ -1,12 +1,14 @@
 """The verbs of the draw engine: publish, enter, freeze, execute. Each opens its own transactions."""
 
 from draws.services.awarding import ClaimError, claim_award
+from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.checks import Check, execution_checks, publishing_checks
 from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
 from draws.services.errors import DrawError
 from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
 from draws.services.importing import ImportRefusedError, import_entries
+from draws.services.inclusion import Inclusion, inclusion_of
 from draws.services.people import entry_of
 from draws.services.proving import (
     EntriesChangedError,
@@ -27,7 +29,9 @@ __all__ = [
     "ExecutionSummary",
     "FreezeError",
     "ImportRefusedError",
+    "Inclusion",
     "NewEntry",
+    "Odds",
     "PublishError",
     "add_entries",
     "cancel_draw",
@@ -43,9 +47,12 @@ __all__ = [
     "freeze_due_draws",
     "fund_draw",
     "import_entries",
+    "inclusion_of",
+    "odds_of",
     "prize_totals",
     "proof_of",
     "publish_draw",
     "publishing_checks",
     "verify_stored_draw",
+    "weight_classes",
 ]
