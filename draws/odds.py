@@ -58,6 +58,18 @@ def chance_to_win(*, weight: int, classes: Mapping[int, int], slots: int) -> Cha
     return Chance(-expm1(-weight * _time_of(classes, slots)), False)
 
 
+def chances_to_win(*, classes: Mapping[int, int], slots: int) -> dict[int, Chance]:
+    """`chance_to_win` for every number of tickets at once: all exact, or all estimated from one t."""
+    found: dict[int, Chance] = {}
+    for weight in classes:
+        chance = chance_to_win(weight=weight, classes=classes, slots=slots)
+        if not chance.is_exact:
+            t = _time_of(classes, slots)
+            return {weight: Chance(-expm1(-weight * t), False) for weight in classes}
+        found[weight] = chance
+    return found
+
+
 def _tickets(classes: Mapping[int, int]) -> int:
     return sum(weight * count for weight, count in classes.items())
 
