@@ -63,7 +63,7 @@ def plot(
         "legend": [
             {"name": each, "colour": number % _COLOURS + 1} for number, (each, _v) in enumerate(series)
         ],
-        "is_empty": not any(map(any, rows)),
+        "is_empty": not labels if kind == "rows" else not any(map(any, rows)),
         "description": _description(labels, stacked if kind != "lines" else rows[0] if rows else [], form),
         "table": [
             {"label": label, "values": [_written(values[at], form) for _name, values in series]}

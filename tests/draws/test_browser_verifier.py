@@ -280,7 +280,9 @@ def test_the_largest_totals_are_exact(lab):
 
 def test_thousands_of_ranks_and_lines(lab):
     dice = random.Random(5)
-    case = make_case(weights=[dice.randint(1, 9) for _ in range(5_000)], prizes=(("gold", 1_000),), alternates=500)
+    case = make_case(
+        weights=[dice.randint(1, 9) for _ in range(5_000)], prizes=(("gold", 1_000),), alternates=500
+    )
     assert check_all(lab, [case])[0] == {"verdict": "verified", "wrong": {}}
 
 
@@ -297,7 +299,9 @@ def test_a_drand_signature_is_left_open_and_a_wrong_round_is_not(lab):
 def test_the_notice_and_the_announced_text_are_compared(lab):
     case = make_case(weights=[1, 2, 3, 4], sources=("public_text",))
     right = case.proof["manifest_sha256"]
-    assert check_all(lab, [case], notice=f" {right.upper()} ", texts=[PUBLIC_TEXT])[0]["verdict"] == "verified"
+    assert (
+        check_all(lab, [case], notice=f" {right.upper()} ", texts=[PUBLIC_TEXT])[0]["verdict"] == "verified"
+    )
     assert "manifest-notice" in check_all(lab, [case], notice="00" * 32)[0]["wrong"]
     assert "randomness" in check_all(lab, [case], texts=[PUBLIC_TEXT + " "])[0]["wrong"]
 
