@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from audit.client import networks
+
 django_stubs_ext.monkeypatch()
 
 env = environ.Env()
@@ -52,6 +54,8 @@ def _kept_secret(variable: str, make: str) -> str:
 SECRET_KEY = _kept_secret("SECRET_KEY", secrets.token_urlsafe(50))
 # Comma-separated Fernet keys, newest first: the first encrypts, all decrypt.
 DRAW_SECRET_KEYS = _kept_secret("DRAW_SECRET_KEYS", Fernet.generate_key().decode()).split(",")
+# Base addresses of drand relays, asked in turn. With any, new draws take their number from drand by default.
+DRAND_RELAYS = env.list("DRAND_RELAYS", default=[])
 # Signs links that open something without a sign-in (claim, preferences, live topics).
 LINK_KEY = _kept_secret("LINK_KEY", secrets.token_urlsafe(50))
 
@@ -59,6 +63,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 SITE_NAME = "Fairground"
+# Proxies whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
@@ -82,12 +88,16 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_celery_results",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
     "audit.middleware.AuditContextMiddleware",  # first, so that every line logged has the request's id
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -152,6 +162,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 1}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
@@ -192,6 +203,21 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+
+# Acts with money: how old a sign-in may be, and from which amounts on two people are needed (payments/limits.py).
+FRESH_SIGN_IN_MINUTES = env.int("FRESH_SIGN_IN_MINUTES", default=15)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = FRESH_SIGN_IN_MINUTES * 60
+APPROVAL_LIMITS = env.list("APPROVAL_LIMITS", default=[])
+APPROVAL_DAYS = env.int("APPROVAL_DAYS", default=7)
+
+# Requests a minute; 0 is no limit. Many people share an address, hence the largest.
+API_LIMIT_KEY = env.int("API_LIMIT_KEY", default=600)
+API_LIMIT_MEMBER = env.int("API_LIMIT_MEMBER", default=600)
+API_LIMIT_ADDRESS = env.int("API_LIMIT_ADDRESS", default=3000)
+# Origins of other sites whose scripts may read /api/.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+# What an outside scheduler shows at /api/cron/; empty: there is no such address.
+CRON_SECRET = env.str("CRON_SECRET", default="")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sw", _("Swahili")), ("bn", _("Bengali")), ("fr", _("French"))]
@@ -243,5 +269,6 @@ X_FRAME_OPTIONS = "DENY"
 
 from config.admin_theme import UNFOLD  # noqa: E402
 from config.logging import LOGGING  # noqa: E402
+from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: E402
 
-__all__ = ["LOGGING", "UNFOLD"]
+__all__ = ["LOGGING", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]

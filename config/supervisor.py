@@ -216,6 +216,9 @@ class Supervisor:
     def run(self) -> None:
         """Start everything and watch over it for ever; ends by KeyboardInterrupt or `SupervisorError`."""
         began = time.monotonic()
+        if not os.environ.get("SECRET_KEY"):
+            # Servers of one's own don't make a production site yet; secrets of one's own do.
+            os.environ.setdefault("FAIRGROUND_EMBEDDED", "1")
         embedded.ensure()
         self.environment = {
             **os.environ,
@@ -314,7 +317,7 @@ class Supervisor:
     def _greet(self, sign_ins: str, seconds: float) -> None:
         address = f"http://{_reachable(self.host)}:{self.port}"
         lines = [f"Fairground runs, {seconds:.1f} s after its start.", ""]
-        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", ""]
+        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", f"  API    {address}/api/docs/", ""]
         lines += [*sign_ins.splitlines(), *([""] if sign_ins else []), "Ctrl-C stops all of it."]
         for line in lines:
             self.terminal.line("site", line)

@@ -100,20 +100,24 @@ def draws_by_week(period: Period) -> Table:
 
 
 def awarded_by_month(period: Period) -> Table:
-    """Prizes of draws awarded, by month and unit, in minor units; and what became of them. Empty unit: things."""
+    """Prizes of draws awarded, by month and unit, in minor units. Empty unit: things.
+
+    What fell back (not claimed, declined, taken back) is not among what was awarded: the next rank has it now.
+    """
     rows = _rows(
         """
-        SELECT date_trunc('month', created_at AT TIME ZONE %(zone)s)::date, unit, count(*),
-               sum(amount), coalesce(sum(amount) FILTER (WHERE state = 'paid'), 0),
-               coalesce(sum(amount) FILTER (WHERE state = 'expired'), 0)
+        SELECT date_trunc('month', created_at AT TIME ZONE %(zone)s)::date, unit,
+               count(*) FILTER (WHERE state NOT IN ('expired', 'reversed')),
+               coalesce(sum(amount) FILTER (WHERE state NOT IN ('expired', 'reversed')), 0),
+               coalesce(sum(amount) FILTER (WHERE state = 'paid'), 0),
+               coalesce(sum(amount) FILTER (WHERE state IN ('expired', 'reversed')), 0)
         FROM draws_award
-        WHERE created_at >= %(since)s AND created_at < %(until)s AND state <> 'reversed'
-          AND about LIKE 'draws.draw:%%'
+        WHERE created_at >= %(since)s AND created_at < %(until)s AND source = 'draws.draw'
         GROUP BY 1, 2 ORDER BY 1, 2
         """,
         period,
     )
-    columns = (_("Month"), _("Unit"), _("Prizes"), _("Awarded"), _("Paid"), _("Not claimed in time"))
+    columns = (_("Month"), _("Unit"), _("Prizes"), _("Awarded"), _("Paid"), _("Fell back"))
     return Table(columns, [(*row[:3], *map(int, row[3:])) for row in rows])
 
 
@@ -130,7 +134,7 @@ def pool_use(period: Period) -> Table:
                    sum(posting.amount) FILTER (
                        WHERE part = 'prizes' AND entry.kind IN ('prizes.reserved', 'prizes.released')) AS reserved,
                    -sum(posting.amount) FILTER (
-                       WHERE entry.kind IN ('prize.paid', 'prize.claimed')) AS paid,
+                       WHERE entry.kind IN ('prize.paid', 'prize.claimed', 'prize.taken_back')) AS paid,
                    -sum(posting.amount) FILTER (
                        WHERE part = 'pool' AND entry.kind = 'pool.leftover_returned') AS returned
             FROM held JOIN payments_posting posting ON posting.account_id = held.id
@@ -302,24 +306,23 @@ def _readable(
 def claims(period: Period) -> Table:
     """Prizes of draws awarded in the period, by kind: what was paid at once, and how the others were claimed.
 
-    The rate is of those whose time is over or who have claimed; times are seconds from the award to its payment.
+    The rate is of those whose time is over or who have claimed; times are seconds from the award to the claim.
     """
     rows = _rows(
         """
         SELECT kind, count(*), count(*) FILTER (WHERE at_once),
-               count(*) FILTER (WHERE taken), count(*) FILTER (WHERE state = 'claimable'),
-               count(*) FILTER (WHERE state = 'expired'),
+               count(*) FILTER (WHERE taken), count(*) FILTER (WHERE state IN ('claimable', 'allocated')),
+               count(*) FILTER (WHERE ended_as = 'forfeited'), count(*) FILTER (WHERE ended_as = 'declined'),
                count(*) FILTER (WHERE taken)::float8
-                   / nullif(count(*) FILTER (WHERE taken OR state = 'expired'), 0),
+                   / nullif(count(*) FILTER (WHERE taken OR ended_as = 'forfeited'), 0),
                percentile_cont(0.5) WITHIN GROUP (ORDER BY waited) FILTER (WHERE taken),
                percentile_cont(0.95) WITHIN GROUP (ORDER BY waited) FILTER (WHERE taken)
         FROM (
-            SELECT kind, state, state = 'paid' AND paid_at = created_at AS at_once,
-                   state = 'claimed' OR (state = 'paid' AND paid_at > created_at) AS taken,
-                   extract(epoch FROM paid_at - created_at)::float8 AS waited
+            SELECT kind, state, ended_as, state = 'paid' AND claimed_at IS NULL AS at_once,
+                   claimed_at IS NOT NULL AS taken,
+                   extract(epoch FROM claimed_at - created_at)::float8 AS waited
             FROM draws_award
-            WHERE created_at >= %(since)s AND created_at < %(until)s AND state <> 'reversed'
-              AND about LIKE 'draws.draw:%%'
+            WHERE created_at >= %(since)s AND created_at < %(until)s AND source = 'draws.draw'
         ) award GROUP BY kind ORDER BY kind
         """,
         period,
@@ -331,6 +334,7 @@ def claims(period: Period) -> Table:
         _("Claimed"),
         _("Waiting"),
         _("Not claimed in time"),
+        _("Declined"),
         _("Claim rate"),
         _("Median time (s)"),
         _("95 % within (s)"),

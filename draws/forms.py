@@ -10,6 +10,7 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
@@ -26,6 +27,8 @@ from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of,
 
 # Those whose decimals `payments.money` knows.
 CREDITS_AND_POINTS = (("CREDIT", _("credits")), ("POINT", _("points")))
+# Words that stand where a slug would, on pages and in the API.
+RESERVED_SLUGS = frozenset({"due", "entries", "fairness", "health"})
 _TIMES = ("opens_at", "closes_at", "draw_at")
 
 
@@ -103,6 +106,47 @@ class DrawForm(forms.ModelForm[Draw]):
         widget=UnfoldAdminSelectWidget(),
     )
 
+    countries = forms.CharField(
+        label=_("Countries"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"placeholder": "KE, BD"}),
+        help_text=_(
+            "Only members in these may enter: ISO codes of two letters, separated by commas. Empty: everywhere."
+        ),
+    )
+    source_types = forms.MultipleChoiceField(
+        label=_("Where its number comes from"),
+        required=False,
+        choices=[
+            ("commit", _("A number that the site commits to when the draw is published")),
+            ("drand", _("The round of the public drand beacon at the draw's time")),
+            ("public_text", _("A text announced elsewhere, after entries are frozen")),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None: the site's default. Several are mixed, in this order; all of them must come."),
+    )
+    public_text_label = forms.CharField(
+        label=_("Which announced text"),
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(
+            {"placeholder": _("National lottery, main draw of 31 December 2026")}
+        ),
+        help_text=_(
+            "So exactly that anyone can find it. It must be announced between the freeze and the draw."
+        ),
+    )
+    skips = forms.ModelMultipleChoiceField(
+        label=_("Skips the winners of"),
+        queryset=Draw.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "Published draws of one series that are drawn before this one. The draw joins their series: whoever "
+            "is in several of them has the same public id in all."
+        ),
+    )
+
     class Meta:
         model = Draw
         fields = (
@@ -111,6 +155,8 @@ class DrawForm(forms.ModelForm[Draw]):
             "description",
             "rules",
             "audience",
+            "audience_group",
+            "min_age",
             "currency",
             "alternates",
             "leftover_policy",
@@ -128,6 +174,12 @@ class DrawForm(forms.ModelForm[Draw]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_skips()
+        self.initial["countries"] = ", ".join(self.instance.countries)
+        self.initial["source_types"] = [source["type"] for source in self.instance.randomness]
+        self.initial["public_text_label"] = next(
+            (source["label"] for source in self.instance.randomness if source["type"] == "public_text"), ""
+        )
         if self.instance.pk:
             for name in _TIMES:
                 self.initial[name] = (
@@ -140,6 +192,14 @@ class DrawForm(forms.ModelForm[Draw]):
                 if isinstance(field, forms.ChoiceField) and value not in dict(field.choices):  # type: ignore[arg-type]
                     field.choices = [(value, value), *field.choices]  # type: ignore[misc]
 
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug in RESERVED_SLUGS:
+            raise forms.ValidationError(
+                gettext("Other pages have this address: choose another."), code="reserved"
+            )
+        return slug
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         # Without a zone the form is refused anyway; the times must be moments all the same.
@@ -151,7 +211,59 @@ class DrawForm(forms.ModelForm[Draw]):
                 except forms.ValidationError as error:
                     self.add_error(name, error)
         self._check_order(data)
+        self._check_audience(data)
+        self._take_sources(data)
+        self._take_skips(data)
         return data
+
+    def _offer_skips(self) -> None:
+        """Published draws that are still to come, and those the draft skips already."""
+        named = models.Q(public_id__in=self.instance.excludes)
+        still = models.Q(status=Draw.Status.ACTIVE) | models.Q(status=Draw.Status.COMPLETED)
+        found = Draw.objects.filter(named | still).filter(published_at__isnull=False)
+        field = self.fields.get("skips")
+        if isinstance(field, forms.ModelMultipleChoiceField):
+            field.queryset = found.exclude(pk=self.instance.pk).order_by("-draw_at")
+            self.initial["skips"] = list(found.filter(named).values_list("pk", flat=True))
+
+    def clean_countries(self) -> list[str]:
+        codes = [code.strip().upper() for code in self.cleaned_data["countries"].split(",") if code.strip()]
+        if wrong := [code for code in codes if not (len(code) == 2 and code.isascii() and code.isalpha())]:
+            raise forms.ValidationError(
+                gettext("Write codes of two letters, like KE, BD; not %(wrong)s.")
+                % {"wrong": ", ".join(wrong)}
+            )
+        return list(dict.fromkeys(codes))
+
+    def _check_audience(self, data: dict[str, Any]) -> None:
+        self.instance.countries = data.get("countries") or []
+        if data.get("audience") == Draw.Audience.GROUP and not data.get("audience_group"):
+            self.add_error("audience_group", gettext("Choose the group whose members may enter."))
+        if data.get("audience") == Draw.Audience.APP:
+            self.add_error(
+                "audience", gettext("Another part of the site makes such draws; choose another audience.")
+            )
+
+    def _take_sources(self, data: dict[str, Any]) -> None:
+        label = (data.get("public_text_label") or "").strip()
+        chosen = data.get("source_types") or []
+        if "public_text" in chosen and not label:
+            self.add_error("public_text_label", gettext("Say which announced text it is."))
+        # Made elsewhere (an order of its own, several texts), it stays as it is until it is changed here.
+        if {"source_types", "public_text_label"} & set(self.changed_data):
+            self.instance.randomness = [
+                {"type": kind, "label": label} if kind == "public_text" else {"type": kind} for kind in chosen
+            ]
+
+    def _take_skips(self, data: dict[str, Any]) -> None:
+        if "skips" not in self.changed_data:
+            return
+        skipped = list(data.get("skips") or [])
+        if len({draw.scope for draw in skipped}) > 1:
+            self.add_error("skips", gettext("These draws are of different series: choose draws of one."))
+            return
+        self.instance.excludes = [str(draw.public_id) for draw in skipped]
+        self.instance.scope = skipped[0].scope if skipped else None
 
     def _check_order(self, data: dict[str, Any]) -> None:
         opens, closes, draws = (data.get(name) for name in _TIMES)
@@ -196,11 +308,13 @@ class PrizeForm(forms.ModelForm[Prize]):
 
     class Meta:
         model = Prize
-        fields = ("title", "kind", "amount", "quantity", "position")
+        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
+        widgets = {"terms": UnfoldAdminTextareaWidget({"rows": 2})}
 
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
+        self.fields["pays"].required = False  # left out, it is the model's default
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
@@ -287,6 +401,17 @@ class FundForm(ReasonForm):
         except AmountError as error:
             self.add_error("amount", str(error))
         return data
+
+
+class ReturnForm(FundForm):
+    """Money out of a draw's pool. `free` is what may go, by unit: all of the first unit is filled in."""
+
+    def __init__(self, *args: Any, draw: Draw, free: dict[str, int], **kwargs: Any) -> None:
+        super().__init__(*args, draw=draw, short=free, **kwargs)
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ChoiceField)
+        known = dict(unit.choices)  # type: ignore[arg-type]
+        unit.choices = [(code, known.get(code, code)) for code in sorted(free)]
 
 
 class ImportForm(forms.Form):

@@ -25,3 +25,12 @@ def open_secret(stored: str) -> bytes:
         raise VaultError(
             "The draw's secret can't be read: put the key it was stored with back into DRAW_SECRET_KEYS."
         ) from None
+
+
+def is_sealed_with_newest(stored: str) -> bool:
+    """Whether the first key alone opens it, so that it survives the removal of all others."""
+    try:
+        Fernet(settings.DRAW_SECRET_KEYS[0].strip()).decrypt(stored.encode("ascii"))
+    except InvalidToken:
+        return False
+    return True

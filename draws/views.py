@@ -1,4 +1,4 @@
-"""Public pages of the draws, and a member's prizes."""
+"""Public pages of the draws."""
 
 import datetime as dt
 import json
@@ -19,9 +19,11 @@ from accounts.models import User
 from audit.services import newest_seal
 from draws import services
 from draws.check_views import receipt_evidence
-from draws.models import Award, Draw, Entry, Winner
-from draws.services.awarding import claimable_awards
+from draws.models import Draw, Entry, Winner
+from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
+from draws.services.excluding import excluded_draws
+from draws.services.history import story_of
 from draws.services.publishing import prize_totals
 from draws.verifier import verify_draw
 
@@ -79,6 +81,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     entry = None
     if isinstance(request.user, User):
         entry = services.entry_of(draw=draw, member=request.user)
+    why_not = _why_not(draw, phase, request.user, now)
     return {
         "draw": draw,
         "phase": phase,
@@ -86,14 +89,41 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         "prize_total": sorted(prize_totals(draw).items()),
         "entry": entry,
         "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),
-        "can_enter": phase == "open" and draw.audience == Draw.Audience.MEMBERS and entry is None,
-        "why_not": _("This draw is for invited people only.")
-        if phase == "open" and draw.audience == Draw.Audience.LIST
-        else ("" if phase == "open" else why_closed(draw, now)),
         "odds": services.odds_of(draw=draw, weight=entry.weight if entry else 1),
+        "can_enter": phase == "open" and entry is None and not why_not,
+        "why_not": why_not,
+        "conditions": _conditions(draw),
+        "notes": story_of(draw, now=now),
         "next_time": _next_time(draw, phase),
         "now": now,
     }
+
+
+def _why_not(draw: Draw, phase: str, user: Any, now: dt.datetime) -> str:
+    """Why this visitor can't enter now; of a stranger only what holds for everybody."""
+    if phase != "open":
+        return why_closed(draw, now)
+    if isinstance(user, User):
+        return why_not_eligible(draw=draw, member=user)
+    if draw.audience in (Draw.Audience.LIST, Draw.Audience.APP):
+        return why_not_eligible(draw=draw, member=User())
+    return ""
+
+
+def _conditions(draw: Draw) -> list[str]:
+    """Who may enter, beyond having an account; in sentences."""
+    conditions = []
+    if draw.audience == Draw.Audience.GROUP:
+        conditions.append(_("For the group “%(group)s”.") % {"group": draw.audience_group})
+    if draw.min_age:
+        conditions.append(
+            _("For people of %(age)d or older on the day entries close.") % {"age": draw.min_age}
+        )
+    if draw.countries:
+        conditions.append(_("For people in %(countries)s.") % {"countries": ", ".join(draw.countries)})
+    for other in excluded_draws(draw):
+        conditions.append(_("Winners of “%(draw)s” can't win again here.") % {"draw": other})
+    return conditions
 
 
 def _count_entries(draw: Draw) -> int:
@@ -169,6 +199,8 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             "draw": draw,
             "winners": page,
             "report": draw.report,
+            "notes": story_of(draw, now=timezone.now()),
+            "announced": draw.announced_texts.filter(confirmed_at__isnull=False).order_by("position"),
             "awarded": sorted(draw.report.awarded.items()),
             "verify_command": "python verify_draw.py proof.json entries.csv",
         },
@@ -233,38 +265,3 @@ def verifier(request: HttpRequest) -> HttpResponseBase:
         filename="verify_draw.py",
         content_type="text/x-python; charset=utf-8",
     )
-
-
-@login_required
-@require_safe
-def prizes(request: HttpRequest) -> HttpResponse:
-    """What I have won: waiting for me, and paid."""
-    assert isinstance(request.user, User)
-    mine = Award.objects.filter(member=request.user).exclude(state=Award.State.CLAIMABLE)
-    return render(
-        request,
-        "draws/prizes.html",
-        {
-            "claimable": claimable_awards(request.user),
-            "awards": Paginator(mine, _PAGE).get_page(request.GET.get("page")),
-        },
-    )
-
-
-@login_required
-@require_POST
-def claim(request: HttpRequest, award_id: str) -> HttpResponse:
-    """Take a prize that waited for this account."""
-    assert isinstance(request.user, User)
-    award = next(
-        (item for item in claimable_awards(request.user) if str(item.public_id) == str(award_id)), None
-    )
-    if award is None:
-        award = get_object_or_404(Award, public_id=award_id, member=request.user)
-    try:
-        services.claim_award(award=award, member=request.user, now=timezone.now())
-    except services.ClaimError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, _("It is in your wallet."))
-    return redirect("draws:prizes")

@@ -1,4 +1,4 @@
-"""The only door into the ledger: `post` for one entry, `post_many` for thousands in three statements.
+"""The only door into the ledger: `post` for one entry, `post_many` for thousands, in one statement either way.
 
 An entry moves amounts between accounts and sums to zero in each unit. Its `idem_key` is chosen by the caller
 (`draw:<uuid>:prize:17`): a second attempt with the same key and content returns the first entry and moves
@@ -19,7 +19,7 @@ import hashlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -171,7 +171,9 @@ SELECT payments_post(%s, %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::t
 """
 
 
-def _call(entries: Iterable[LedgerEntry], specs: Iterable[EntrySpec], now: dt.datetime) -> list[int | None]:
+def _call(
+    entries: Collection[LedgerEntry], specs: Collection[EntrySpec], now: dt.datetime
+) -> list[int | None]:
     """One call of the database's function (migration 0003); the ids of the entries that were new."""
     rows = [(e.public_id, e.idem_key, e.kind, e.actor_id, e.about, e.reason, e.digest) for e in entries]
     legs = [

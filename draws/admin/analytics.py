@@ -18,9 +18,9 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from draws.admin.records import defused
 from draws.analytics import REPORTS, Period, Report, Table, day_label
 from draws.models import Prize
+from notifications.csv_cells import defused
 from payments.money import plain_amount
 
 PERMISSION = "draws.view_drawreport"
@@ -230,8 +230,8 @@ def _awarded(table: Table) -> list[dict[str, Any]]:
         else:
             series = [
                 (_("Paid"), [row[4] for row in rows]),
-                (_("Waiting to be claimed"), [row[3] - row[4] - row[5] for row in rows]),
-                (_("Not claimed in time"), [row[5] for row in rows]),
+                (_("Waiting to be claimed"), [row[3] - row[4] for row in rows]),
+                (_("Fell back"), [row[5] for row in rows]),
             ]
             form, title = unit, unit
         plots.append(
@@ -267,33 +267,33 @@ def _pool_use(table: Table) -> list[dict[str, Any]]:
 def _claims(table: Table) -> list[dict[str, Any]]:
     kinds = dict(Prize.Kind.choices)
     labels = [str(kinds.get(kind, kind)) for kind in table.column(0)]
-    series = [(table.columns[place], table.column(place)) for place in (2, 3, 4, 5)]
+    series = [(table.columns[place], table.column(place)) for place in (2, 3, 4, 5, 6)]
     plots = [_plot("rows", "claims", labels, *series, label_title=table.columns[0])]
-    if any(rate is not None for rate in table.column(6)):
-        rates = [(labels[at], rate) for at, rate in enumerate(table.column(6)) if rate is not None]
+    if any(rate is not None for rate in table.column(7)):
+        rates = [(labels[at], rate) for at, rate in enumerate(table.column(7)) if rate is not None]
         plots.append(
             _plot(
                 "rows",
                 "claim-rate",
                 [label for label, _rate in rates],
-                (table.columns[6], [rate for _label, rate in rates]),
+                (table.columns[7], [rate for _label, rate in rates]),
                 form="percent",
-                title=table.columns[6],
+                title=table.columns[7],
                 heading=True,
             )
         )
-    if any(time is not None for time in table.column(7)):
+    if any(time is not None for time in table.column(8)):
         times = [
-            row for row in zip(labels, table.column(7), table.column(8), strict=True) if row[1] is not None
+            row for row in zip(labels, table.column(8), table.column(9), strict=True) if row[1] is not None
         ]
         plots.append(
             _plot(
                 "rows",
                 "claim-time",
                 [label for label, *_times in times],
-                (table.columns[7], [median for _label, median, _most in times]),
+                (table.columns[8], [median for _label, median, _most in times]),
                 form="seconds",
-                title=table.columns[7],
+                title=table.columns[8],
                 heading=True,
             )
         )

@@ -15,8 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
-from draws.admin.acts import ACTS, REFUSALS, Act, sentence_of
+from draws.admin.acts import ACTS as MAKING_ACTS
+from draws.admin.acts import REFUSALS, Act, sentence_of
 from draws.admin.overview import (
     PHASES,
     amounts,
@@ -26,21 +28,48 @@ from draws.admin.overview import (
     may_see_entries,
     pool_rows,
 )
+from draws.admin.promise_acts import PROMISE_ACTS
+from draws.admin.vacancy_acts import VACANCY_ACTS
 from draws.models import Draw
 from draws.services import prize_totals
+
+ACTS = MAKING_ACTS | PROMISE_ACTS | VACANCY_ACTS
 
 
 class DrawActs(ModelAdmin):
     """The acts: each a page that asks (GET) and does (POST), open to those with its permission."""
 
-    actions_detail = ("publish", "fund", "import_entries", "freeze", "execute", "cancel")
+    actions_detail = (
+        "publish",
+        "fund",
+        "return_money",
+        "import_entries",
+        "change_terms",
+        "freeze",
+        "enter_text",
+        "confirm_text",
+        "execute",
+        "extend",
+        "close",
+        "check_draw",
+        "resume",
+        "cancel",
+    )
     _acts = {
         "publish": "publish",
         "fund": "fund",
+        "return_money": "return",
         "import_entries": "import",
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "extend": "extend",
+        "close": "close",
+        "change_terms": "change",
+        "enter_text": "enter_text",
+        "confirm_text": "confirm_text",
+        "check_draw": "check",
+        "resume": "resume",
     }
 
     # Named by method and not as "draws.publish_draw": unfold's system check would look that up in a database
@@ -62,6 +91,18 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.fill_vacancies"))
+
+    def has_amend_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.amend_draw"))
+
+    def has_announce_text_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.announce_text"))
+
+    def has_check_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.check_draw"))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what makes sense in the draw's state, of what the person may do."""
@@ -88,8 +129,19 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["publish"])
 
     @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    @fresh_sign_in_required
     def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Return money"),
+        url_path="return-money",
+        permissions=["fund_draw"],
+        icon="undo",
+    )
+    @fresh_sign_in_required
+    def return_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["return"])
 
     @action(
         description=gettext_lazy("Import entries"),
@@ -116,6 +168,7 @@ class DrawActs(ModelAdmin):
         icon="casino",
         variant=ActionVariant.PRIMARY,
     )
+    @fresh_sign_in_required
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["execute"])
 
@@ -126,8 +179,69 @@ class DrawActs(ModelAdmin):
         icon="block",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
+
+    @action(
+        description=gettext_lazy("Extend ranks"),
+        url_path="extend",
+        permissions=["fill_vacancies"],
+        icon="playlist_add",
+        variant=ActionVariant.PRIMARY,
+    )
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["extend"])
+
+    @action(
+        description=gettext_lazy("Close vacancies"),
+        url_path="close",
+        permissions=["fill_vacancies"],
+        icon="playlist_remove",
+        variant=ActionVariant.DANGER,
+    )
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["close"])
+
+    @action(
+        description=gettext_lazy("Change"), url_path="amend", permissions=["amend_draw"], icon="edit_note"
+    )
+    def change_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["change"])
+
+    @action(
+        description=gettext_lazy("Enter text"),
+        url_path="enter-text",
+        permissions=["announce_text"],
+        icon="edit",
+    )
+    def enter_text(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["enter_text"])
+
+    @action(
+        description=gettext_lazy("Confirm text"),
+        url_path="confirm-text",
+        permissions=["announce_text"],
+        icon="how_to_reg",
+    )
+    def confirm_text(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["confirm_text"])
+
+    @action(
+        description=gettext_lazy("Check"), url_path="check", permissions=["check_draw"], icon="fact_check"
+    )
+    def check_draw(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["check"])
+
+    @action(
+        description=gettext_lazy("Let payouts go on"),
+        url_path="resume",
+        permissions=["check_draw"],
+        icon="play_arrow",
+        variant=ActionVariant.DANGER,
+    )
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["resume"])
 
     def _act(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         draw: Draw | None = self.get_object(request, unquote(object_id))
@@ -142,7 +256,8 @@ class DrawActs(ModelAdmin):
             if why_not := act.why_not(draw, now):
                 messages.warning(request, why_not)
                 return HttpResponseRedirect(page)
-            return self._ask(request, draw, act, act.form(draw), now)
+            kept = kept_form(request)
+            return self._ask(request, draw, act, act.form(draw, kept) if kept else act.form(draw), now)
         form = act.form(draw, request.POST, request.FILES)
         if form.is_valid():
             try:

@@ -38,7 +38,7 @@ class PrizeInline(TabularInline):
     model = Prize
     form = PrizeForm
     formset = PrizeFormSet
-    fields = ("title", "kind", "amount", "quantity", "position")
+    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
     verbose_name_plural = gettext_lazy("prizes")
 
     def get_extra(self, request: HttpRequest, obj: Draw | None = None, **kwargs: Any) -> int:
@@ -67,7 +67,22 @@ class DrawAdmin(DrawActs):
         (gettext_lazy("When"), {"fields": ("time_zone", "opens_at", "closes_at", "draw_at", "min_wait_s")}),
         (
             gettext_lazy("Who and what"),
-            {"fields": ("audience", "currency", "alternates", "leftover_policy", "claim_days")},
+            {
+                "fields": (
+                    "audience",
+                    "audience_group",
+                    "min_age",
+                    "countries",
+                    "currency",
+                    "alternates",
+                    "leftover_policy",
+                    "claim_days",
+                )
+            },
+        ),
+        (
+            gettext_lazy("Its number, and whom it skips"),
+            {"fields": ("source_types", "public_text_label", "skips")},
         ),
     )
     promised = (
@@ -80,6 +95,9 @@ class DrawAdmin(DrawActs):
                     "description",
                     "rules",
                     "audience",
+                    "audience_group",
+                    "min_age",
+                    "countries",
                     "currency",
                     "alternates",
                     "leftover_policy",

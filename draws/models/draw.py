@@ -6,12 +6,13 @@ import zoneinfo
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_time_zone
+from draws.drand import QUICKNET
 
 OVERDUE_AFTER = dt.timedelta(minutes=5)
 LEAST_WAIT_S = 30
@@ -60,11 +61,13 @@ class DrawQuerySet(models.QuerySet["Draw"]):
             draw_at__lte=now,
         )
 
+    def unfinished(self) -> "DrawQuerySet":
+        """Published draws that are still to be drawn."""
+        return self.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING))
+
     def overdue(self, now: dt.datetime) -> "DrawQuerySet":
         """Not drawn 5 minutes after their time."""
-        return self.filter(
-            status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), draw_at__lt=now - OVERDUE_AFTER
-        )
+        return self.unfinished().filter(draw_at__lt=now - OVERDUE_AFTER)
 
 
 class Draw(models.Model):
@@ -80,7 +83,9 @@ class Draw(models.Model):
 
     class Audience(models.TextChoices):
         MEMBERS = "members", _("Every member, and imported entrants")
+        GROUP = "group", _("Members of one group, and imported entrants")
         LIST = "list", _("Imported entrants only")
+        APP = "app", _("Whom another part of the site enters")
 
     class Leftover(models.TextChoices):
         STAYS = "stays", _("Stays in the draw's pool")
@@ -95,6 +100,25 @@ class Draw(models.Model):
     audience = models.CharField(
         _("who may enter"), max_length=16, choices=Audience.choices, default=Audience.MEMBERS
     )
+    audience_group = models.ForeignKey(
+        "auth.Group",
+        verbose_name=_("group"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Where only the members of one group may enter."),
+    )
+    min_age = models.PositiveSmallIntegerField(
+        _("least age"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(120)],
+        help_text=_(
+            "In years on the day entries close. Holds for members who enter; imported lists are as given."
+        ),
+    )
+    countries = models.JSONField(_("countries"), default=list, blank=True)
     currency = models.CharField(_("currency of cash prizes"), max_length=12, default="KES")
     alternates = models.PositiveIntegerField(
         _("extra ranks"),
@@ -129,7 +153,10 @@ class Draw(models.Model):
     )
     published_at = models.DateTimeField(_("published"), null=True, editable=False)
     frozen_at = models.DateTimeField(_("fairness lock"), null=True, editable=False)
-    scope = models.UUIDField(editable=False, null=True)
+    scope = models.UUIDField(editable=False, null=True, db_index=True)
+    excludes = models.JSONField(_("skips the winners of"), default=list, editable=False)
+    owner = models.CharField(_("made by"), max_length=40, blank=True, editable=False)
+    randomness = models.JSONField(_("chosen randomness"), default=list, blank=True, editable=False)
     sources = models.JSONField(_("randomness"), default=list, editable=False)
     secret_encrypted = models.TextField(editable=False, blank=True)
     entries_count = models.PositiveBigIntegerField(_("entries"), null=True, editable=False)
@@ -139,6 +166,15 @@ class Draw(models.Model):
     execution_error = models.TextField(_("last failure"), blank=True, editable=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
     next_attempt_at = models.DateTimeField(null=True, editable=False)
+    vacant_slots = models.PositiveIntegerField(
+        _("vacant slots"),
+        default=0,
+        editable=False,
+        help_text=_("Prizes that wait for the ranks to be extended, or to be closed."),
+    )
+    vacancies_closed_at = models.DateTimeField(_("vacancies closed"), null=True, editable=False)
+    payouts_stopped_at = models.DateTimeField(_("payouts stopped"), null=True, editable=False)
+    payouts_stopped_why = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[DrawQuerySet] = DrawQuerySet.as_manager()  # type: ignore[assignment]
@@ -154,6 +190,9 @@ class Draw(models.Model):
             ("freeze_draw", "Can freeze a draw by hand"),
             ("execute_draw", "Can execute a draw by hand"),
             ("cancel_draw", "Can cancel a draw"),
+            ("amend_draw", "Can change a published draw"),
+            ("announce_text", "Can enter or confirm the announced text of a draw"),
+            ("check_draw", "Can check a drawn draw, and let its payouts go on"),
         ]
         indexes = [
             models.Index(
@@ -178,6 +217,10 @@ class Draw(models.Model):
                 condition=~models.Q(status="completed")
                 | models.Q(executed_at__isnull=False, manifest__isnull=False),
                 name="draws_draw_completed_was_executed",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(audience="group") | models.Q(audience_group__isnull=False),
+                name="draws_draw_group_is_named",
             ),
         ]
 
@@ -213,6 +256,16 @@ class Draw(models.Model):
         return next((source["sha256"] for source in self.sources if source["type"] == "commit"), "")
 
     @property
+    def source_types(self) -> list[str]:
+        """Where its number comes from, in order: `commit`, `drand`, `public_text`."""
+        return [str(source["type"]) for source in self.sources]
+
+    @property
+    def drand_round(self) -> int:
+        """The round of quicknet that comes out at the draw's time, as it is announced now."""
+        return QUICKNET.round_at(int(self.draw_at.timestamp()))
+
+    @property
     def is_finished(self) -> bool:
         """Nothing more will happen to this draw."""
         return self.status in (self.Status.COMPLETED, self.Status.CANCELLED, self.Status.VOID)
@@ -229,9 +282,11 @@ class Draw(models.Model):
 
     def is_overdue(self, now: dt.datetime) -> bool:
         """Not drawn 5 minutes after its time."""
-        return (
-            self.status in (self.Status.ACTIVE, self.Status.EXECUTING) and self.draw_at < now - OVERDUE_AFTER
-        )
+        return self.status in (self.Status.ACTIVE, self.Status.EXECUTING) and self.is_late_by(now)
+
+    def is_late_by(self, at: dt.datetime) -> bool:
+        """Whether `at` is more than 5 minutes past its time."""
+        return self.draw_at < at - OVERDUE_AFTER
 
 
 class Prize(models.Model):
@@ -246,6 +301,10 @@ class Prize(models.Model):
 
     LEDGER_KINDS = (Kind.CASH, Kind.CREDITS, Kind.POINTS)
 
+    class Pays(models.TextChoices):
+        AT_ONCE = "at_once", _("at once")
+        ON_CLAIM = "on_claim", _("when it is claimed")
+
     draw = models.ForeignKey(Draw, on_delete=models.CASCADE, related_name="prizes")
     code = models.CharField(
         max_length=16, null=True, editable=False, help_text=_("Its id in the manifest: p1, p2, …")
@@ -256,6 +315,21 @@ class Prize(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.CASH)
     amount = models.PositiveBigIntegerField(
         _("amount"), default=0, help_text=_("Minor units: cents of money, whole credits or points.")
+    )
+    pays = models.CharField(
+        _("is paid"),
+        max_length=16,
+        choices=Pays.choices,
+        default=Pays.AT_ONCE,
+        help_text=_(
+            "To members. Whoever has no account always claims, and so does who wins a voucher or a thing."
+        ),
+    )
+    terms = models.TextField(
+        _("terms"), blank=True, help_text=_("Shown to the winner with a voucher or a thing.")
+    )
+    valid_days = models.PositiveSmallIntegerField(
+        _("days the voucher is valid"), default=365, validators=[MinValueValidator(1)]
     )
 
     class Meta:

@@ -11,20 +11,26 @@ from django.utils.translation import gettext as _
 from draws import vwd1
 from draws.models import Draw, Prize
 from draws.models.draw import LEAST_WAIT_S
-from draws.vault import VaultError, open_secret
+from draws.services.excluding import unfinished_excluded, why_not_excludable
+from draws.services.funding import waiting_funds
+from draws.services.randomness import why_not_available, why_not_promised
 from payments.money import format_amount
 from payments.pools import pool_balances
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One item: what is checked, whether it holds, what was seen, and what to do when it doesn't."""
+    """One item: what is checked, whether it holds, what was seen, and what to do when it doesn't.
+
+    `waits_for_second`: it will hold once a second person agrees to what is asked already.
+    """
 
     key: str
     label: str
     ok: bool
     detail: str = ""
     mend: str = ""
+    waits_for_second: bool = False
 
 
 def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
@@ -53,6 +59,11 @@ def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
             mend=_("Write the rules: they are hashed when the draw is published."),
         ),
     ]
+    if draw.excludes:
+        mend = why_not_excludable(draw)
+        checks.append(Check("excludes", _("The draws whose winners it skips"), not mend, mend=mend))
+    mend = why_not_promised(draw)
+    checks.append(Check("randomness", _("Where its number comes from"), not mend, mend=mend))
     checks += _pool_checks(draw, prizes)
     return checks
 
@@ -95,7 +106,8 @@ def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> 
             draw.executed_at is None,
             mend=_("A draw is never drawn twice."),
         ),
-        _randomness_available(draw),
+        *_excluded_are_drawn(draw),
+        _randomness_available(draw, now=now),
         _time_has_come(draw, now=now, by_hand=by_hand),
     ]
 
@@ -117,10 +129,13 @@ def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
         if prize.unit:
             needed[prize.unit] = needed.get(prize.unit, 0) + prize.amount * prize.quantity
     balances = pool_balances(draw.pool)
+    held = {unit: balances[unit].reserved + balances[unit].free if unit in balances else 0 for unit in needed}
+    is_short = any(held[unit] < amount for unit, amount in needed.items())
+    waiting = waiting_funds(draw) if is_short else {}
     checks = []
     for unit, amount in sorted(needed.items()):
-        balance = balances.get(unit)
-        there = balance.reserved + balance.free if balance else 0
+        there, coming = held[unit], waiting.get(unit, 0)
+        short = max(amount - there - coming, 0)
         checks.append(
             Check(
                 f"pool:{unit}",
@@ -128,31 +143,45 @@ def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
                 there >= amount,
                 detail=_("%(there)s of %(needed)s")
                 % {"there": format_amount(there, unit), "needed": format_amount(amount, unit)},
-                mend=_("Fund the pool with %(short)s more.")
-                % {"short": format_amount(max(amount - there, 0), unit)},
+                mend=_mend_of_pool(unit, short=short, coming=coming),
+                waits_for_second=there < amount and not short,
             )
         )
     return checks
 
 
-def _randomness_available(draw: Draw) -> Check:
+def _mend_of_pool(unit: str, *, short: int, coming: int) -> str:
+    waits = _("%(coming)s waits for a second admin.") % {"coming": format_amount(coming, unit)}
+    if not short:
+        return waits
+    fund = _("Fund the pool with %(short)s more.") % {"short": format_amount(short, unit)}
+    return f"{fund} {waits}" if coming else fund
+
+
+def _randomness_available(draw: Draw, *, now: dt.datetime) -> Check:
     label = _("Randomness is available")
-    if not draw.commitment:
-        return Check("randomness", label, False, mend=_("It is committed to when the draw is published."))
-    try:
-        secret = open_secret(draw.secret_encrypted)
-    except VaultError as error:
-        return Check("randomness", label, False, mend=str(error))
-    holds = vwd1.commitment(draw_id=draw.public_id, secret_hex=secret.hex()) == draw.commitment
-    return Check(
-        "randomness",
-        label,
-        holds,
-        detail=_("the secret fits the published commitment") if holds else "",
-        mend=_(
-            "The stored secret is not the one that was committed to: this draw can't be drawn; cancel it."
-        ),
-    )
+    # What comes from outside, time brings; a secret that can't be read is a fault.
+    comes_by_itself = draw.source_types != ["commit"]
+    key = "randomness:outside" if comes_by_itself else "randomness"
+    if mend := why_not_available(draw, now=now):
+        return Check(key, label, False, mend=mend)
+    fits = _("the secret fits the published commitment")
+    return Check(key, label, True, detail=fits if draw.commitment else _("collected"))
+
+
+def _excluded_are_drawn(draw: Draw) -> list[Check]:
+    """One check where other draws' winners are skipped: who they are must be known."""
+    if not draw.excludes:
+        return []
+    waiting = unfinished_excluded(draw)
+    return [
+        Check(
+            "excludes",
+            _("The draws whose winners it skips are over"),
+            not waiting,
+            mend=_("Wait until “%(draw)s” is drawn.") % {"draw": waiting[0]} if waiting else "",
+        )
+    ]
 
 
 def _time_has_come(draw: Draw, *, now: dt.datetime, by_hand: bool) -> Check:

@@ -7,7 +7,6 @@ server of the site then agrees on when a draw closes.
 """
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Sequence
 
 from django.db import connection, transaction
@@ -16,7 +15,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from draws import vwd1
 from draws.models import Draw, Entry
+from draws.services.eligibility import why_not_eligible
 from draws.services.people import entry_of, has_verified_address
+from draws.services.scopes import person_in_scope
 from draws.services.staging import (
     EntryRefusedError,
     NewEntry,
@@ -24,7 +25,8 @@ from draws.services.staging import (
     create_stage,
     insert_staged,
 )
-from notifications.services import Recipient, notify
+from draws.services.telling import tell
+from notifications.services import Recipient
 
 __all__ = [
     "EntryRefusedError",
@@ -48,27 +50,28 @@ def enter_draw(*, draw: Draw, member: User, now: dt.datetime) -> Entry:
     """Enter a member with one ticket and send the receipt. Entering again returns the first entry.
 
     Someone who was imported under this address before they had an account gets that entry, with its tickets.
-    Raises `EntryRefusedError` when the draw is not open, or not for members, or the address is not verified.
+    Raises `EntryRefusedError` when the draw is not open, or not for this member, or the address is not verified.
     """
-    if draw.audience == Draw.Audience.LIST:
-        raise EntryRefusedError(_("This draw is for invited people only."))
+    if draw.audience in (Draw.Audience.LIST, Draw.Audience.APP):
+        raise EntryRefusedError(why_not_eligible(draw=draw, member=member))
     with transaction.atomic():
         scope = lock_open_draw(draw)
         if not has_verified_address(member):
             # Else anyone could take the place of the person whose address it is.
             raise EntryRefusedError(_("Confirm your e-mail address first; then enter."))
         if (entry := entry_of(draw=draw, member=member)) is None:
+            if why_not := why_not_eligible(draw=draw, member=member):
+                raise EntryRefusedError(why_not)
             entry = _new_entry(draw=draw, member=member, scope=scope, now=now)
         elif entry.member_id is None:
             entry.member = member
             entry.save(update_fields=["member"])
         # Said once, whoever comes second: the key is the entry's.
-        notify(
+        tell(
+            draw=draw,
             kind="draws.entry_receipt",
-            about=draw.about,
-            context={"draw": draw.title, "slug": draw.slug, "draw_at": draw.draw_at},
+            context={"draw_at": draw.draw_at},
             recipients=[Recipient.of(member, params={"pid": entry.pid_hex, "tickets": entry.weight})],
-            not_before=now,
             idem_key=f"draw:{draw.public_id}:receipt:{entry.pk}",
             now=now,
         )
@@ -80,15 +83,15 @@ def _new_entry(*, draw: Draw, member: User, scope: str, now: dt.datetime) -> Ent
         identity = vwd1.normalise_identity(member.email)
     except vwd1.IdentityError as error:
         raise EntryRefusedError(str(error)) from error
-    salt = os.urandom(vwd1.SALT_BYTES)
+    person = person_in_scope(draw=draw, scope=scope, member=member, identity=identity)
     entry, _created = Entry.objects.get_or_create(
         draw=draw,
-        identity=identity,
+        identity=person.identity,
         defaults={
             "member": member,
             "name": member.display_name,
-            "salt": salt,
-            "pid": vwd1.public_id(scope=scope, salt=salt, identity=identity),
+            "salt": person.salt,
+            "pid": person.pid,
             "entered_at": now,
         },
     )

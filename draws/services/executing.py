@@ -1,7 +1,7 @@
 """Executing a draw: once, at its time, whatever dies in between.
 
-Everything that decides is computed from what the freeze fixed (manifest, entries file, revealed values), before
-any lock is taken. Then one transaction under FOR UPDATE SKIP LOCKED writes all of it: winners, awards, payouts,
+Randomness from outside is collected and stored first, by a step of its own. The order of drawing is computed from
+what the freeze fixed (manifest, entries file, revealed values), before any lock is taken. Then one transaction under FOR UPDATE SKIP LOCKED writes all of it: winners, awards, payouts,
 report, messages, state. A worker killed anywhere leaves either nothing of it or all of it, and the next run
 computes the same winners, because the draw is a pure function.
 """
@@ -20,16 +20,21 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import newest_seal, record
 from draws import proof, vwd1
-from draws.models import Draw, DrawReport, Entry, Prize, Winner
+from draws.models import Disposition, Draw, DrawReport, Entry, Prize
+from draws.owners import owner_of
 from draws.selection import Rank, draw_ranks
-from draws.services.awarding import Win, award_prizes
+from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
+from draws.services.excluding import excluded_ranks
 from draws.services.proving import frozen_entries
 from draws.services.publishing import prize_totals, release_reserved
+from draws.services.randomness import collect_randomness, reveal, round_needed
+from draws.services.reminding import cancel_reminders
 from draws.services.telling import tell_failure, tell_results
-from draws.slots import Assignment, assign_slots, expand_prizes, ranks_due
-from draws.vault import open_secret
+from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
+from draws.slots import Disposition as SlotDisposition
+from draws.sources import source_for
 from payments import pools
 
 log = structlog.get_logger(__name__)
@@ -54,22 +59,41 @@ class ExecutionSummary:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The draw, computed: nothing in here depends on when or where."""
+    """The order of drawing, computed: nothing in here depends on when or where."""
 
-    report: dict[str, Any]
+    manifest: Mapping[str, Any]
+    revealed: list[dict[str, Any]]
     ranks: list[Rank]
-    assignments: list[Assignment]
-    pid_of_rank: Mapping[int, str]
+    pids: Mapping[int, str]
     tickets_of_rank: Mapping[int, int]
+
+    @property
+    def pid_of_rank(self) -> dict[int, str]:
+        return {rank.rank: self.pids[rank.index] for rank in self.ranks}
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Who holds which slot, with the winners of other draws skipped, and the report that says so."""
+
+    assignments: list[Assignment]
+    skipped: list[SlotDisposition]
+    report: dict[str, Any]
 
 
 def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
-    """Execute every draw whose time has come, late ones too; one that fails doesn't stop the others."""
+    """Execute every draw whose time has come, late ones too; one that fails doesn't stop the others.
+
+    Those that wait for the network come last, so that a dead relay holds up nobody else.
+    """
     processed = winners = failed = 0
     awarded: dict[str, int] = {}
-    for draw_id in Draw.objects.due_to_execute(now).order_by("draw_at").values_list("pk", flat=True):
+    due = sorted(
+        Draw.objects.due_to_execute(now).order_by("draw_at"), key=lambda draw: bool(round_needed(draw))
+    )
+    for draw in due:
         try:
-            report = execute_draw(draw_id=draw_id, now=now)
+            report = execute_draw(draw_id=draw.pk, now=now)
         except Exception:
             failed += 1  # recorded, logged and told by execute_draw
             continue
@@ -96,8 +120,11 @@ def execute_draw(
         if not reason.strip():
             raise ExecutionError(_("Say why the draw is executed by hand."))
         # A refusal by hand is an answer to the one who asked; only the job's failures go on record.
+        collect_randomness(draw=draw, now=now)
         _require(execution_checks(draw, now=now, by_hand=True))
     try:
+        if not collect_randomness(draw=draw, now=now):
+            return None  # its round comes out within seconds of its time; the job comes again sooner
         _require(execution_checks(draw, now=now, by_hand=by is not None))
         if not _mark_executing(draw_id):
             return None
@@ -116,7 +143,7 @@ def _require(checks: list[Any]) -> None:
 
 
 def compute_outcome(draw: Draw) -> _Outcome:
-    """The result of a frozen draw, from its manifest, its entries file and its secret. Changes nothing.
+    """The ranks of a frozen draw, from its manifest, its entries file and its revealed values. Changes nothing.
 
     Raises `EntriesChangedError` when the entries don't have the hash that was promised, `ExecutionError` when the
     manifest doesn't have the one that was published.
@@ -125,7 +152,7 @@ def compute_outcome(draw: Draw) -> _Outcome:
     assert manifest is not None
     if vwd1.manifest_sha256(manifest) != draw.manifest_sha256:
         raise ExecutionError(_("The stored manifest is not the one whose hash was published."))
-    revealed = [proof.reveal_commit(secret_hex=open_secret(draw.secret_encrypted).hex())]
+    revealed = reveal(draw)
     seed = proof.seed_of(manifest=manifest, revealed=revealed)
     slots = expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"])
     due = ranks_due(slots=len(slots), alternates=manifest["alternates"], entries=manifest["entries"]["count"])
@@ -134,13 +161,28 @@ def compute_outcome(draw: Draw) -> _Outcome:
         ranks = list(islice(draw_ranks(seed=seed, firsts=index.firsts, total=index.tickets), due))
         pids = entries.pids_at([rank.index for rank in ranks])
         tickets_of_rank = {rank.rank: entries.tickets_of(rank.index) for rank in ranks}
-    assignments = assign_slots(prizes=slots, ranks=len(ranks), skipped=())
+    return _Outcome(
+        manifest=manifest, revealed=revealed, ranks=ranks, pids=pids, tickets_of_rank=tickets_of_rank
+    )
+
+
+def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
+    """Give out the slots, past the standing winners of the draws that this one excludes, as they stand now."""
+    manifest = outcome.manifest
+    skipped = execution_dispositions(
+        excluded=excluded_ranks(draw, outcome.pid_of_rank), disqualified={}, at=vwd1.format_time(now)
+    )
+    assignments = assign_slots(
+        prizes=expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"]),
+        ranks=len(outcome.ranks),
+        skipped={item.rank for item in skipped},
+    )
     seal = newest_seal()
     report = proof.build_report(
         manifest=manifest,
-        revealed=revealed,
-        ranks=ranks,
-        pids=pids,
+        revealed=outcome.revealed,
+        ranks=outcome.ranks,
+        pids=outcome.pids,
         assignments=assignments,
         audit_seal={
             "digest": seal.digest,
@@ -150,13 +192,7 @@ def compute_outcome(draw: Draw) -> _Outcome:
         if seal
         else None,
     )
-    return _Outcome(
-        report=report,
-        ranks=ranks,
-        assignments=assignments,
-        pid_of_rank={rank.rank: pids[rank.index] for rank in ranks},
-        tickets_of_rank=tickets_of_rank,
-    )
+    return _Result(assignments, skipped, report)
 
 
 def _mark_executing(draw_id: int) -> bool:
@@ -190,26 +226,15 @@ def _write(
         if draw is None:
             return None
         _require(execution_checks(draw, now=now, by_hand=by is not None))
-        wins = _wins(draw, outcome)
+        result = _settle(draw, outcome, now=now)
+        wins = _wins(draw, outcome, result.assignments)
         _reserve_what_is_missing(draw, now=now)
         awards = award_prizes(draw=draw, wins=wins, now=now)
-        Winner.objects.bulk_create(
-            Winner(
-                draw=draw,
-                slot=win.slot,
-                rank=win.rank,
-                ticket=win.ticket,
-                entry=win.entry,
-                prize=win.prize,
-                award=award,
-                state=Winner.State.PAID if award.state == award.State.PAID else Winner.State.DRAWN,
-                created_at=now,
-            )
-            for win, award in zip(wins, awards, strict=True)
-        )
+        record_winners(draw=draw, wins=wins, awards=awards, now=now)
+        _write_skipped(draw, result.skipped, now=now)
         report = _write_report(
             draw=draw,
-            outcome=outcome,
+            proof_report=result.report,
             wins=wins,
             leftover=_release_leftover(draw, now=now),
             by=by,
@@ -222,7 +247,11 @@ def _write(
         draw.attempts += 1
         draw.next_attempt_at = None
         draw.save(update_fields=["status", "executed_at", "execution_error", "attempts", "next_attempt_at"])
+        cancel_reminders(draw, by=None, now=now)
+        source_for(draw.owner).tell_won(awards, now)
         tell_results(draw=draw, report=report, now=now)
+        if (owner := owner_of(draw)) is not None and owner.on_completed is not None:
+            owner.on_completed(draw, report, now)
     return report
 
 
@@ -242,13 +271,14 @@ def _reserve_what_is_missing(draw: Draw, *, now: dt.datetime) -> None:
             )
 
 
-def _wins(draw: Draw, outcome: _Outcome) -> list[Win]:
+def _wins(draw: Draw, outcome: _Outcome, assignments: list[Assignment]) -> list[Win]:
     """Who won what, with the entries of exactly those ranks. Raises `ExecutionError` if one isn't there."""
     prizes: dict[str, Prize] = {str(prize.code): prize for prize in draw.prizes.all()}
     for prize in prizes.values():
         prize.draw = draw  # the currency of a cash prize is the draw's
-    taken = {item.rank: item for item in outcome.assignments if item.rank is not None}
-    pids = {rank: bytes.fromhex(outcome.pid_of_rank[rank]) for rank in taken}
+    taken = {item.rank: item for item in assignments if item.rank is not None}
+    pid_of_rank = outcome.pid_of_rank
+    pids = {rank: bytes.fromhex(pid_of_rank[rank]) for rank in taken}
     found = Entry.objects.filter(draw=draw, pid__in=pids.values()).select_related("member")
     entries = {bytes(entry.pid): entry for entry in found}
     wins = []
@@ -282,10 +312,21 @@ def _release_leftover(draw: Draw, *, now: dt.datetime) -> dict[str, int]:
     return leftover
 
 
+def _write_skipped(draw: Draw, skipped: list[SlotDisposition], *, now: dt.datetime) -> None:
+    """The dispositions that the proof begins with: why ranks were passed by. Each is on record in the trail."""
+    at = now.replace(microsecond=0)
+    Disposition.objects.bulk_create(
+        Disposition(draw=draw, rank=item.rank, state=item.state.value, reason=item.reason, at=at)
+        for item in skipped
+    )
+    for item in skipped:
+        record(actor=None, action=f"draw.rank_{item.state}", target=draw, data=item.as_json(), now=now)
+
+
 def _write_report(
     *,
     draw: Draw,
-    outcome: _Outcome,
+    proof_report: dict[str, Any],
     wins: list[Win],
     leftover: dict[str, int],
     by: User | None,
@@ -296,7 +337,7 @@ def _write_report(
     for win in wins:
         if win.prize.unit:
             awarded[win.prize.unit] = awarded.get(win.prize.unit, 0) + win.prize.amount
-    digest = proof.report_sha256(outcome.report)
+    digest = proof.report_sha256(proof_report)
     audit_record = record(
         actor=by,
         action="draw.executed",
@@ -304,7 +345,7 @@ def _write_report(
         data={
             "report_sha256": digest,
             "manifest_sha256": draw.manifest_sha256,
-            "winners": [outcome.pid_of_rank[win.rank] for win in wins],
+            "winners": [win.entry.pid_hex for win in wins],
             "awarded": awarded,
             "leftover": leftover,
             "late_s": max(0, int((now - draw.draw_at).total_seconds())),
@@ -312,10 +353,10 @@ def _write_report(
         },
         now=now,
     )
-    entries = outcome.report["manifest"]["entries"]
+    entries = proof_report["manifest"]["entries"]
     return DrawReport.objects.create(
         draw=draw,
-        proof=outcome.report,
+        proof=proof_report,
         report_sha256=digest,
         entries_count=entries["count"],
         tickets=entries["tickets"],

@@ -26,14 +26,20 @@ from accounts.models import User
 from audit.services import record
 from draws import vwd1
 from draws.entries_file import EntriesDigest, EntriesSummary
-from draws.models import Draw
+from draws.models import Draw, DrawChange
+from draws.owners import owner_of
 from draws.services.errors import DrawError
+from draws.services.history import moved, note_change
 from draws.services.publishing import return_everything
-from notifications.services import notify
+from draws.services.randomness import manifest_sources
+from draws.services.reminding import cancel_reminders, move_reminders
+from draws.services.telling import tell
 
 log = structlog.get_logger(__name__)
 
 _BLOCK = 1 << 18
+# The job comes every few seconds; where the least wait leaves no slack, it moves the draw by as much.
+_WORTH_TELLING = dt.timedelta(minutes=1)
 _ENTRIES_ROWS = """
     COPY (
         SELECT encode(pid, 'hex'),
@@ -93,6 +99,7 @@ def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: st
         if draw.frozen_at is not None:
             return True  # a freeze that was killed after this step
         frozen_at = now.replace(microsecond=0)
+        before = {"closes_at": draw.closes_at, "draw_at": draw.draw_at}
         if draw.closes_at > now:
             if by is None:
                 return False
@@ -105,6 +112,11 @@ def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: st
         # A late freeze moves the draw, so that the least wait between promise and result holds.
         draw.draw_at = max(draw.draw_at, frozen_at + dt.timedelta(seconds=draw.min_wait_s))
         draw.save(update_fields=["frozen_at", "closes_at", "draw_at"])
+        fields = moved(before, draw)
+        if "closes_at" in fields or draw.draw_at - before["draw_at"] >= _WORTH_TELLING:
+            kind = DrawChange.Kind.CLOSED_EARLY if "closes_at" in fields else DrawChange.Kind.FROZEN_LATE
+            note_change(draw=draw, kind=kind, by=by, reason=reason.strip(), fields=fields, now=now)
+            move_reminders(draw, by=by, now=now)
         record(
             actor=by,
             action="draw.entries_locked",
@@ -135,14 +147,17 @@ def _void(*, draw_id: int, now: dt.datetime) -> Draw | None:
         draw.save(update_fields=["status", "entries_count"])
         returned = return_everything(draw=draw, by=None, reason="nobody entered", now=now)
         record(actor=None, action="draw.voided", target=draw, data={"returned": returned}, now=now)
-        notify(
+        note_change(draw=draw, kind=DrawChange.Kind.VOID, by=None, now=now)
+        cancel_reminders(draw, by=None, now=now, sent_too=True)
+        tell(
+            draw=draw,
             kind="draws.draw_void",
-            about=draw.about,
-            context={"draw": draw.title, "slug": draw.slug},
-            not_before=now,
+            context={},
             idem_key=f"draw:{draw.public_id}:void",
             now=now,
         )
+        if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
+            owner.on_ended(draw, now)
     return draw
 
 
@@ -168,17 +183,14 @@ def _publish_manifest(*, draw_id: int, summary: EntriesSummary, now: dt.datetime
             data={"manifest": manifest, "manifest_sha256": draw.manifest_sha256},
             now=now,
         )
-        notify(
+        tell(
+            draw=draw,
             kind="draws.entries_frozen",
-            about=draw.about,
             context={
-                "draw": draw.title,
-                "slug": draw.slug,
                 "draw_at": draw.draw_at,
                 "manifest_sha256": draw.manifest_sha256,
                 "entries": summary.count,
             },
-            not_before=now,
             idem_key=f"draw:{draw.public_id}:frozen",
             now=now,
         )
@@ -201,9 +213,9 @@ def manifest_of(draw: Draw, summary: EntriesSummary) -> dict[str, Any]:
         entries=summary,
         prizes=prizes,
         alternates=draw.alternates or 0,
-        excludes=[],
+        excludes=draw.excludes,
         min_wait_s=draw.min_wait_s,
-        randomness=draw.sources,
+        randomness=manifest_sources(draw),
     )
 
 

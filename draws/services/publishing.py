@@ -1,7 +1,6 @@
-"""Before a draw: funding its pool, publishing it, calling it off."""
+"""Before a draw: publishing it, calling it off."""
 
 import datetime as dt
-import secrets
 from collections import defaultdict
 
 from django.db import transaction
@@ -10,38 +9,23 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from draws import vwd1
-from draws.models import Draw
+from draws.models import Draw, DrawChange
+from draws.owners import owner_of
 from draws.services.checks import publishing_checks
 from draws.services.errors import DrawError
-from draws.vault import seal_secret
-from notifications.services import notify
+from draws.services.excluding import excluded_draws, slots_of
+from draws.services.history import note_change
+from draws.services.randomness import promise_sources
+from draws.services.reminding import cancel_reminders, plan_reminders
+from draws.services.scopes import open_scope
+from draws.services.telling import tell
 from payments import pools
 
 _LEAST_ALTERNATES = 3
 
 
 class PublishError(DrawError):
-    """The draw can't be published, funded or cancelled as it stands. The message says what to do."""
-
-
-def fund_draw(
-    *, draw: Draw, unit: str, amount: int, by: User, reason: str, idem_key: str, now: dt.datetime
-) -> None:
-    """Move `amount` minor units from outside into the draw's pool. Repeats of `idem_key` do it once.
-
-    Raises `PublishError` without a reason, for an amount below 1, and for a draw that is over.
-    """
-    if not reason.strip():
-        raise PublishError(_("Say why the pool is funded: it is kept in the audit trail."))
-    if amount < 1:
-        raise PublishError(_("The amount must be above zero."))
-    with transaction.atomic():
-        # Locked, so that no money comes in behind the back of the one who empties the pool of a finished draw.
-        if Draw.objects.select_for_update().get(pk=draw.pk).is_finished:
-            raise PublishError(_("This draw is over: there is nothing left to fund."))
-        pools.fund_pool(
-            pool=draw.pool, unit=unit, amount=amount, by=by, reason=reason, idem_key=idem_key, now=now
-        )
+    """The draw can't be published or cancelled as it stands. The message says what to do."""
 
 
 def prize_totals(draw: Draw) -> dict[str, int]:
@@ -64,13 +48,12 @@ def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
             return draw
         if draw.status != Draw.Status.DRAFT:
             raise PublishError(_("Only a draft can be published."))
+        draw.scope = draw.scope or draw.public_id
         _settle_details(draw)
         if missing := [check for check in publishing_checks(draw, now=now) if not check.ok]:
             raise PublishError(" ".join(f"{check.label}: {check.mend}" for check in missing))
-        secret = secrets.token_bytes(32)
-        draw.scope = draw.scope or draw.public_id
-        draw.sources = [vwd1.commit_source(draw_id=draw.public_id, secret_hex=secret.hex())]
-        draw.secret_encrypted = seal_secret(secret)
+        open_scope(draw.scope)
+        promise_sources(draw)
         draw.published_at = now
         draw.status = Draw.Status.ACTIVE
         draw.save()
@@ -91,12 +74,14 @@ def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
             data={
                 "rules_sha256": draw.rules_sha256,
                 "commitment": draw.commitment,
+                "sources": draw.source_types,
                 "reserved": totals,
                 "closes_at": vwd1.format_time(draw.closes_at),
                 "draw_at": vwd1.format_time(draw.draw_at),
             },
             now=now,
         )
+        plan_reminders(draw, now=now)
     return draw
 
 
@@ -109,7 +94,10 @@ def _settle_details(draw: Draw) -> None:
         prize.code = f"p{number}"
         prize.save(update_fields=["code"])
     if draw.alternates is None:
-        draw.alternates = max(sum(prize.quantity for prize in prizes), _LEAST_ALTERNATES)
+        # Winners of other draws may come first in the order of drawing, all of them.
+        draw.alternates = max(sum(prize.quantity for prize in prizes), _LEAST_ALTERNATES) + slots_of(
+            excluded_draws(draw)
+        )
 
 
 def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
@@ -137,14 +125,17 @@ def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
             now=now,
         )
         if was_published:
-            notify(
+            note_change(draw=draw, kind=DrawChange.Kind.CANCELLED, by=by, reason=reason.strip(), now=now)
+            cancel_reminders(draw, by=by, now=now, sent_too=True)
+            tell(
+                draw=draw,
                 kind="draws.draw_cancelled",
-                about=draw.about,
-                context={"draw": draw.title, "slug": draw.slug, "reason": reason.strip()},
-                not_before=now,
+                context={"reason": reason.strip()},
                 idem_key=f"draw:{draw.public_id}:cancelled",
                 now=now,
             )
+            if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
+                owner.on_ended(draw, now)
     return draw
 
 

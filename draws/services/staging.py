@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from draws import vwd1
 from draws.models import Draw
 from draws.services.errors import DrawError
+from draws.services.scopes import unify_staged
 
 # What lists may fill; the rest is kept for people who enter one by one, one ticket each.
 _MOST_LISTED_TICKETS = vwd1.MAX_TICKETS - 2**32
@@ -81,21 +82,22 @@ def copy_into_stage(*, scope: str, rows: Iterable[tuple[int, NewEntry | RefusedL
 def insert_staged(*, draw: Draw, source: str, now: dt.datetime) -> int:
     """Make entries of what is staged, in one statement; who is in the draw already stays as they are.
 
-    A person is linked to the account whose verified address it is. Raises `EntryRefusedError` when the draw
+    Whom another draw of the scope knows has the same public id here; a person is linked to the account whose verified address it is. Raises `EntryRefusedError` when the draw
     would then hold more tickets than `vwd1` can count.
     """
     with connection.cursor() as cursor:
         # Lists are added one after the other, so that two of them can't pass the limit together.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('draws.entries', %s))", [draw.pk])
+        unify_staged(draw)
         cursor.execute(
             """
             INSERT INTO draws_entry (draw_id, identity, member_id, name, pid, salt, weight, source, entered_at)
             SELECT %s, staged.identity, member.id, staged.name, staged.pid, staged.salt, staged.weight, %s, %s
             FROM draws_staged staged
-            LEFT JOIN (accounts_user member
-                JOIN account_emailaddress address ON address.user_id = member.id AND address.verified
-                    AND lower(address.email) = member.email)
-                ON member.email = staged.identity AND member.is_active
+            LEFT JOIN accounts_user member ON member.email = staged.identity AND member.is_active
+                -- Looked up for those who match: joined, it is guessed to be one row and looped over for everyone.
+                AND EXISTS (SELECT 1 FROM account_emailaddress address WHERE address.user_id = member.id
+                    AND address.verified AND lower(address.email) = member.email)
             WHERE staged.reason IS NULL
             ORDER BY staged.line
             ON CONFLICT (draw_id, identity) DO NOTHING

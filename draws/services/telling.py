@@ -1,9 +1,12 @@
 """What a draw tells people. One message row each; the outbox finds out who is meant."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from draws.models import Draw, DrawReport
-from notifications.services import notify
+from draws.owners import is_said
+from notifications.services import Recipient, notify
 from payments.money import format_amount
 
 _TEASER_LIFE = dt.timedelta(days=3)
@@ -14,15 +17,40 @@ def amounts_text(amounts: dict[str, int]) -> str:
     return ", ".join(format_amount(amount, unit) for unit, amount in sorted(amounts.items()) if amount) or "—"
 
 
+def tell(
+    *,
+    draw: Draw,
+    kind: str,
+    context: Mapping[str, Any],
+    idem_key: str,
+    now: dt.datetime,
+    not_before: dt.datetime | None = None,
+    expires_at: dt.datetime | None = None,
+    recipients: Sequence[Recipient] | None = None,
+) -> None:
+    """Say `kind` about a draw, unless the part of the site that ordered it says such things itself."""
+    if is_said(draw, kind):
+        notify(
+            kind=kind,
+            about=draw.about,
+            context={"draw": draw.title, "slug": draw.slug, **context},
+            not_before=not_before or now,
+            expires_at=expires_at,
+            recipients=recipients,
+            idem_key=idem_key,
+            now=now,
+        )
+
+
 def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
-    """Queue the notices of a draw that has just been made, in the transaction that makes it."""
-    about = {"draw": draw.title, "slug": draw.slug}
-    claim_until = now + dt.timedelta(days=draw.claim_days)
-    contexts = {
-        "winner_announcement": {**about, "claim_until": claim_until},
-        "non_winner": {**about, "winners": report.winners_count},
+    """Queue the notices of a draw that has just been made, in the transaction that makes it.
+
+    Those to its winners belong to whoever owns the awards (`draws/sources.py`).
+    """
+    contexts: dict[str, dict[str, Any]] = {
+        "non_winner": {"winners": report.winners_count},
+        "results_published": {"winners": report.winners_count},
         "admin_summary": {
-            **about,
             "winners": report.winners_count,
             "entries": report.entries_count,
             "awarded": amounts_text(report.awarded),
@@ -30,14 +58,16 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
         },
     }
     for name, context in contexts.items():
-        notify(
+        tell(
+            draw=draw,
             kind=f"draws.{name}",
-            about=draw.about,
             context=context,
-            not_before=now,
             idem_key=f"draw:{draw.public_id}:{name}",
+            expires_at=now + _TEASER_LIFE if name == "results_published" else None,
             now=now,
         )
+    if not is_said(draw, "draws.next_draw_teaser"):
+        return
     if (following := Draw.objects.open(now).order_by("closes_at").first()) is not None:
         notify(
             kind="draws.next_draw_teaser",

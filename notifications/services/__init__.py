@@ -3,8 +3,14 @@
 from notifications.recipients import Recipient
 from notifications.services.deliveries import cancel_deliveries, retry_deliveries
 from notifications.services.expansion import expand_due_messages
+from notifications.services.exporting import ExportedMail, export_mails, messages_to_come
 from notifications.services.leases import expire_leases
-from notifications.services.messages import IdempotencyError, cancel_message, notify
+from notifications.services.messages import (
+    IdempotencyError,
+    cancel_message,
+    cancel_messages_about,
+    notify,
+)
 from notifications.services.processing import Processed, process_notifications
 from notifications.services.results import Tally
 from notifications.services.sending import send_due_deliveries
@@ -13,14 +19,18 @@ from notifications.variables import ContextError
 
 __all__ = [
     "ContextError",
+    "ExportedMail",
     "IdempotencyError",
     "Processed",
     "Recipient",
     "Tally",
     "cancel_deliveries",
     "cancel_message",
+    "cancel_messages_about",
     "expand_due_messages",
     "expire_leases",
+    "export_mails",
+    "messages_to_come",
     "notify",
     "process_notifications",
     "retry_deliveries",

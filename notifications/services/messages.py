@@ -95,3 +95,20 @@ def cancel_message(*, message: Message, by: User | None, now: dt.datetime) -> in
             now=now,
         )
     return count
+
+
+def cancel_messages_about(
+    *, about: str, kinds: Sequence[str], by: User | None, now: dt.datetime, sent_too: bool = True
+) -> int:
+    """Cancel every message of these kinds about one thing; returns how many messages that were.
+
+    Without `sent_too`, only those whose turn has not come yet: what is in inboxes stays there.
+    """
+    with transaction.atomic():
+        standing = Message.objects.filter(about=about, kind__in=kinds, cancelled_at__isnull=True)
+        if not sent_too:
+            standing = standing.filter(expanded_at__isnull=True)
+        messages = list(standing.order_by("pk"))
+        for message in messages:
+            cancel_message(message=message, by=by, now=now)
+    return len(messages)

@@ -256,6 +256,13 @@ def test_no_server_is_started_where_both_are_given(start, given):
     assert run.process.wait(60) == 0
 
 
+def test_servers_of_ones_own_are_all_it_takes_to_try_the_site_on_them(start, given):
+    run = start(DATABASE_URL=given["DATABASE_URL"], REDIS_URL=given["REDIS_URL"])
+    run.wait_until_ready()
+    assert run.get("/dev/mailbox/") == 200
+    assert not (Path(run.environment["FAIRGROUND_DATA"]) / "postgresql").exists()
+
+
 def test_a_site_that_can_not_start_ends_with_its_reason(start, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nif 'uvicorn' in sys.orig_argv:\n    print('the reason', flush=True)\n    raise SystemExit(3)\n"

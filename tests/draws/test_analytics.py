@@ -91,8 +91,10 @@ class TestTables:
         assert rows[""][:2] == (1, 0)
         paid = sum(award.amount for award in Award.objects.filter(state="paid", unit="KES"))
         assert rows["KES"][2] == paid
-        Award.objects.filter(about=draw.about, state="claimable", unit="KES").update(state="expired")
-        assert analytics.awarded_by_month(lately()).rows[-1][5] == 120_000 - paid
+        ended = {"state": "expired", "ended_at": timezone.now(), "ended_as": "forfeited"}
+        Award.objects.filter(about=draw.about, state="claimable", unit="KES").update(**ended)
+        (row,) = (row for row in analytics.awarded_by_month(lately()).rows if row[1] == "KES")
+        assert row[3:] == (paid, paid, 120_000 - paid)
 
     def test_pools_show_what_came_in_what_went_out_and_what_they_hold(self):
         make_executed(entrants=2, members=[alice()], extra=5_000, prizes=(CASH,))
@@ -134,11 +136,13 @@ class TestTables:
         for award in waiting[:2]:
             member = make_user(email=award.identity)
             services.claim_award(award=award, member=member, now=award.created_at + HOUR)
-        Award.objects.filter(pk=waiting[2].pk).update(state="expired")
+        ended = {"state": "expired", "ended_at": timezone.now()}
+        Award.objects.filter(pk=waiting[2].pk).update(ended_as="forfeited", **ended)
+        Award.objects.filter(pk=waiting[3].pk).update(ended_as="declined", **ended)
         (row,) = analytics.claims(lately()).rows
-        assert row[:6] == ("cash", 9, at_once, 2, len(waiting) - 3, 1)
-        assert row[6] == pytest.approx(2 / 3)
-        assert row[7:] == (3600.0, 3600.0)
+        assert row[:7] == ("cash", 9, at_once, 2, len(waiting) - 4, 1, 1)
+        assert row[7] == pytest.approx(2 / 3)
+        assert row[8:] == (3600.0, 3600.0)
 
     def test_lateness_is_measured_against_the_draw_time_and_early_is_not_late(self):
         for late in (0, 2, 400):
