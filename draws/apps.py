@@ -1,6 +1,9 @@
 """The `draws` app."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from draws.checks import check_relays, check_secret_keys
 
 
 class DrawsConfig(AppConfig):
@@ -12,5 +15,7 @@ class DrawsConfig(AppConfig):
     def ready(self) -> None:
         from draws import kinds, subjects  # noqa: PLC0415  (models exist only now)
 
+        checks.register(check_relays, checks.Tags.compatibility)
+        checks.register(check_secret_keys, checks.Tags.security)
         kinds.register_kinds()
         subjects.register()
