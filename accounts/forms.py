@@ -1,5 +1,6 @@
 """Forms about oneself."""
 
+import datetime as dt
 import zoneinfo
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.scopes import scopes_for
 
 
 def time_zone_choices() -> list[tuple[str, str]]:
@@ -49,3 +51,29 @@ class ProfileForm(forms.ModelForm[User]):
         self.fields["language"].widget = forms.Select(
             choices=[("en", "English"), ("sw", "Kiswahili"), ("bn", "বাংলা"), ("fr", "Français")]
         )
+
+
+class ApiKeyForm(forms.Form):
+    """A new API key: what it is for, what it may do, how long."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=60, help_text=_("What will use it: so that you know it again.")
+    )
+    scopes = forms.MultipleChoiceField(label=_("What it may do"), widget=forms.CheckboxSelectMultiple)
+    days = forms.TypedChoiceField(
+        label=_("How long it works"),
+        coerce=int,
+        initial=90,
+        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("A year")), (0, _("Until it is revoked"))],
+    )
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scopes = self.fields["scopes"]
+        assert isinstance(scopes, forms.MultipleChoiceField)
+        scopes.choices = [(scope.name, f"{scope.title} ({scope.name})") for scope in scopes_for(owner)]
+
+    def expires_at(self, now: dt.datetime) -> dt.datetime | None:
+        """When the key ends; None: it does not."""
+        days: int = self.cleaned_data["days"]
+        return now + dt.timedelta(days=days) if days else None

@@ -14,7 +14,8 @@ class TimeZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # No session cookie, no person: a public page then costs no query.
-        name = request.user.time_zone if request.COOKIES and request.user.is_authenticated else "UTC"
+        # No session cookie, no person: a public page then costs no query. Programs want UTC, whoever's they are.
+        is_page = bool(request.COOKIES) and not request.path.startswith("/api/")
+        name = request.user.time_zone if is_page and request.user.is_authenticated else "UTC"
         with timezone.override(zoneinfo.ZoneInfo(name)):
             return self.get_response(request)

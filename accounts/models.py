@@ -1,5 +1,6 @@
 """Who people are. An account is an e-mail address that signs in; there is no user name."""
 
+import datetime as dt
 import unicodedata
 import uuid
 import zoneinfo
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
@@ -110,3 +112,53 @@ class User(AbstractBaseUser, PermissionsMixin):
     def has_role(self, *names: str) -> bool:
         """Whether the person holds one of these roles (a superuser holds each)."""
         return self.is_superuser or self.groups.filter(name__in=names).exists()
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Sets of API keys."""
+
+    def live(self, now: dt.datetime) -> "ApiKeyQuerySet":
+        """Keys that open something at `now`."""
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """A key with which a program acts for its owner. `accounts/api_keys.py` says what it looks like."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        User, verbose_name=_("owner"), on_delete=models.PROTECT, related_name="api_keys"
+    )
+    name = models.CharField(_("name"), max_length=60)
+    prefix = models.CharField(_("begins with"), max_length=12, unique=True)
+    secret_sha256 = models.CharField(max_length=64)
+    scopes = ArrayField(models.CharField(max_length=40), verbose_name=_("scopes"))
+    created_at = models.DateTimeField(_("created"))
+    expires_at = models.DateTimeField(_("expires"), null=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True)
+
+    objects: ClassVar[ApiKeyQuerySet] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ("-pk",)
+        permissions = [("revoke_apikey", "Can revoke anybody's API key")]
+        constraints = [
+            # A form sent twice makes one key.
+            models.UniqueConstraint(
+                "owner", Lower("name"), name="accounts_apikey_name_once", condition=models.Q(revoked_at=None)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at=None) | models.Q(expires_at__gt=models.F("created_at")),
+                name="accounts_apikey_expires_later",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"fg_{self.prefix}…"
+
+    def is_expired(self, now: dt.datetime) -> bool:
+        """Its time is over at `now`."""
+        return self.expires_at is not None and self.expires_at <= now

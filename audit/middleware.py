@@ -1,13 +1,14 @@
 """Gives each request an id, for logs and for the audit trail."""
 
-import ipaddress
 import re
 import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from audit.client import address_of
 from audit.context import Origin, origin
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -34,11 +35,12 @@ class AuditContextMiddleware:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's address in a form PostgreSQL stores; None where there is none, as behind a unix socket.
+    """The client's address, read behind `TRUSTED_PROXIES`, in a form PostgreSQL stores; None where there is none.
 
     An address the database refused would undo the very action that is being recorded.
     """
-    try:
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0]))
-    except ValueError:
-        return None
+    return address_of(
+        peer=request.META.get("REMOTE_ADDR", ""),
+        forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        trusted=settings.TRUSTED_PROXIES,
+    )

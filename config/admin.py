@@ -5,15 +5,20 @@ Here, because only the top floor may know both: accounts is below the trail.
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.decorators import action
 
 from accounts.admin import RoleAdmin, UserAdmin
-from accounts.models import User
+from accounts.models import ApiKey, User
+from audit.admin import ReadOnlyAdmin
 from audit.services import record
+from config.api_keys import revoke_api_key
 
 admin.site.unregister([User, Group])
 
@@ -74,3 +79,29 @@ class RecordedRoleAdmin(RoleAdmin):
     def _rights(role: Group) -> dict[str, Any]:
         names = role.permissions.values_list("content_type__app_label", "codename")
         return {"name": role.name, "permissions": sorted(f"{app}.{codename}" for app, codename in names)}
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    """Everybody's API keys, to find and revoke one that got out. People make their own on their account's page."""
+
+    list_display = ("prefix", "owner", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ("owner",)
+    search_fields = ("prefix", "owner__email")
+    fields = ("prefix", "owner", "name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Who may end other people's keys."""
+        return bool(request.user.has_perm("accounts.revoke_apikey"))
+
+    @action(description=_("Revoke"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: models.QuerySet[ApiKey]) -> None:
+        """End the chosen keys."""
+        assert isinstance(request.user, User)
+        now = timezone.now()
+        count = sum(
+            revoke_api_key(key=key, by=request.user, now=now) for key in queryset.select_related("owner")
+        )
+        done = ngettext("%(count)d key is revoked.", "%(count)d keys are revoked.", count) % {"count": count}
+        messages.success(request, done)

@@ -1,9 +1,11 @@
 """The `config` app: what belongs to the site as a whole."""
 
 from django.apps import AppConfig, apps
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 from config import celery, roles
+from config.checks import check_api
 
 
 class ConfigConfig(AppConfig):
@@ -13,6 +15,7 @@ class ConfigConfig(AppConfig):
     verbose_name = "Site"
 
     def ready(self) -> None:
+        checks.register(check_api)
         celery.app.set_default()  # tasks queued by a web process go to our broker
         # Sent once for each app that has models, which this one has not.
         post_migrate.connect(roles.sync_after_migrate, sender=apps.get_app_config("accounts"))

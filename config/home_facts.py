@@ -7,20 +7,18 @@ from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.cache import cache
-from django.db.models import Max, Q, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_celery_beat.models import PeriodicTask
 
 from accounts.models import User
 from audit.services import newest_seal
 from config.home_panels import Row, link
 from draws.models import Award, Draw, Entry
+from draws.services.monitoring import BEAT_LATE_AFTER, last_beat
 from payments.models import Account
 from payments.money import format_amount
 
-BEAT_LATE_AFTER = dt.timedelta(minutes=10)
-"""Beat writes its last runs down every few minutes; only then does silence mean something."""
 SEAL_LATE_AFTER = dt.timedelta(minutes=10)
 _FACTS_KEPT_S = 60
 
@@ -140,7 +138,7 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
             )
         )
     if user.has_perm("draws.view_draw") or user.has_perm("notifications.view_delivery"):
-        last = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
+        last = last_beat()
         is_silent = last is None or last < now - BEAT_LATE_AFTER
         rows.append(
             Row(

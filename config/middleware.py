@@ -1,8 +1,16 @@
-"""Response headers of every page."""
+"""What holds for every response: its headers; and under `/api/` who may read it, how often, and how errors look."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+
+from accounts.rest import seconds_over
+from audit.middleware import client_address
+from config.api import problem_response
 
 _PAGES = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -27,3 +35,63 @@ class ContentSecurityPolicyMiddleware:
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+
+class ApiMiddleware:
+    """The gate of `/api/`: addresses without the slash at the end, CORS, the limit by address, errors as problems.
+
+    Other sites' scripts are let in by `CORS_ALLOWED_ORIGINS` alone, and never with cookies: they bring a key.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        if not request.path_info.endswith("/"):
+            request.path_info += "/"
+            request.path += "/"
+        response = self._answer(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        if settings.CORS_ALLOWED_ORIGINS:
+            patch_vary_headers(response, ["Origin"])
+        if origin := _allowed_origin(request):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return _preflight(request)
+        if wait := seconds_over("address", _network_of(request), settings.API_LIMIT_ADDRESS):
+            response: HttpResponse = problem_response(
+                status=429,
+                detail=_("Too many requests from this address. Wait %(count)d seconds.") % {"count": wait},
+            )
+            response.headers["Retry-After"] = str(wait)
+            return response
+        response = self.get_response(request)
+        if response.status_code >= 400 and response.headers.get("Content-Type", "").startswith("text/html"):
+            return problem_response(status=response.status_code)  # a page of Django's own, for people
+        return response
+
+
+def _allowed_origin(request: HttpRequest) -> str:
+    origin = request.headers.get("Origin", "")
+    return origin if origin in settings.CORS_ALLOWED_ORIGINS else ""
+
+
+def _preflight(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(status=204)
+    if _allowed_origin(request):
+        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Max-Age"] = "7200"
+    return response
+
+
+def _network_of(request: HttpRequest) -> str:
+    """Who is counted as one: an IPv4 address, or the /64 that one IPv6 customer has all addresses of."""
+    address = client_address(request) or "unknown"
+    return ":".join(ip_address(address).exploded.split(":")[:4]) if ":" in address else address

@@ -64,6 +64,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_MONEY,
         *_SCHEDULE,
         "auth.view_group",
+        "accounts.view_apikey",
+        "accounts.revoke_apikey",
         "draws.execute_draw",
         "notifications.process_notifications",
         "accounts.add_user",

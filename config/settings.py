@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from audit.client import networks
+
 django_stubs_ext.monkeypatch()
 
 env = environ.Env()
@@ -61,6 +63,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 SITE_NAME = "Fairground"
+# Proxies whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
@@ -84,12 +88,16 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_celery_results",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
     "audit.middleware.AuditContextMiddleware",  # first, so that every line logged has the request's id
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -196,6 +204,15 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
+# Requests a minute; 0 is no limit. Many people share an address, hence the largest.
+API_LIMIT_KEY = env.int("API_LIMIT_KEY", default=600)
+API_LIMIT_MEMBER = env.int("API_LIMIT_MEMBER", default=600)
+API_LIMIT_ADDRESS = env.int("API_LIMIT_ADDRESS", default=3000)
+# Origins of other sites whose scripts may read /api/.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+# What an outside scheduler shows at /api/cron/; empty: there is no such address.
+CRON_SECRET = env.str("CRON_SECRET", default="")
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sw", _("Swahili")), ("bn", _("Bengali")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -246,5 +263,6 @@ X_FRAME_OPTIONS = "DENY"
 
 from config.admin_theme import UNFOLD  # noqa: E402
 from config.logging import LOGGING  # noqa: E402
+from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: E402
 
-__all__ = ["LOGGING", "UNFOLD"]
+__all__ = ["LOGGING", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]

@@ -35,7 +35,10 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("payments.posting", "list_alt"),
         ),
     ),
-    (gettext_lazy("People"), (("accounts.user", "person"), ("auth.group", "badge"))),
+    (
+        gettext_lazy("People"),
+        (("accounts.user", "person"), ("auth.group", "badge"), ("accounts.apikey", "key")),
+    ),
     (
         gettext_lazy("Record"),
         (

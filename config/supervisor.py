@@ -317,7 +317,7 @@ class Supervisor:
     def _greet(self, sign_ins: str, seconds: float) -> None:
         address = f"http://{_reachable(self.host)}:{self.port}"
         lines = [f"Fairground runs, {seconds:.1f} s after its start.", ""]
-        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", ""]
+        lines += [f"  Site   {address}/", f"  Admin  {address}/admin/", f"  API    {address}/api/docs/", ""]
         lines += [*sign_ins.splitlines(), *([""] if sign_ins else []), "Ctrl-C stops all of it."]
         for line in lines:
             self.terminal.line("site", line)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import views
+from config import api_key_pages, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -15,7 +15,10 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
+    path("api/", include("config.api_urls")),
     path("accounts/profile/", profile, name="profile"),
+    path("accounts/api-keys/", api_key_pages.api_keys, name="api-keys"),
+    path("accounts/api-keys/<uuid:key_id>/revoke/", api_key_pages.revoke, name="api-key-revoke"),
     path("accounts/", include("allauth.urls")),
 ]
 

@@ -13,9 +13,10 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, subjects  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
 
         checks.register(check_relays, checks.Tags.compatibility)
         checks.register(check_secret_keys, checks.Tags.security)
         kinds.register_kinds()
+        scopes.register_scopes()
         subjects.register()

@@ -27,6 +27,8 @@ from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of,
 
 # Those whose decimals `payments.money` knows.
 CREDITS_AND_POINTS = (("CREDIT", _("credits")), ("POINT", _("points")))
+# Words that stand where a slug would, on pages and in the API.
+RESERVED_SLUGS = frozenset({"due", "entries", "fairness", "health"})
 _TIMES = ("opens_at", "closes_at", "draw_at")
 
 
@@ -189,6 +191,14 @@ class DrawForm(forms.ModelForm[Draw]):
                 field = self.fields.get(name)
                 if isinstance(field, forms.ChoiceField) and value not in dict(field.choices):  # type: ignore[arg-type]
                     field.choices = [(value, value), *field.choices]  # type: ignore[misc]
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug in RESERVED_SLUGS:
+            raise forms.ValidationError(
+                gettext("Other pages have this address: choose another."), code="reserved"
+            )
+        return slug
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -24,11 +24,11 @@ from draws import vwd1
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
 from draws.models import Award, Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from notifications.csv_cells import defused
 from payments.money import format_amount
 
 _REJECTIONS_SHOWN = 100
 _LEAST_PID_DIGITS = 8
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _long(value: str) -> str:
@@ -295,11 +295,6 @@ class _Echo:
 
     def write(self, line: str) -> str:
         return line
-
-
-def defused(cell: str) -> str:
-    """The cell as a spreadsheet shows it rather than runs it."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _csv_of(report: EntryImport) -> Iterator[str]:

@@ -61,11 +61,13 @@ class DrawQuerySet(models.QuerySet["Draw"]):
             draw_at__lte=now,
         )
 
+    def unfinished(self) -> "DrawQuerySet":
+        """Published draws that are still to be drawn."""
+        return self.filter(status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING))
+
     def overdue(self, now: dt.datetime) -> "DrawQuerySet":
         """Not drawn 5 minutes after their time."""
-        return self.filter(
-            status__in=(Draw.Status.ACTIVE, Draw.Status.EXECUTING), draw_at__lt=now - OVERDUE_AFTER
-        )
+        return self.unfinished().filter(draw_at__lt=now - OVERDUE_AFTER)
 
 
 class Draw(models.Model):

@@ -3,6 +3,7 @@
 from notifications.recipients import Recipient
 from notifications.services.deliveries import cancel_deliveries, retry_deliveries
 from notifications.services.expansion import expand_due_messages
+from notifications.services.exporting import ExportedMail, export_mails, messages_to_come
 from notifications.services.leases import expire_leases
 from notifications.services.messages import (
     IdempotencyError,
@@ -18,6 +19,7 @@ from notifications.variables import ContextError
 
 __all__ = [
     "ContextError",
+    "ExportedMail",
     "IdempotencyError",
     "Processed",
     "Recipient",
@@ -27,6 +29,8 @@ __all__ = [
     "cancel_messages_about",
     "expand_due_messages",
     "expire_leases",
+    "export_mails",
+    "messages_to_come",
     "notify",
     "process_notifications",
     "retry_deliveries",

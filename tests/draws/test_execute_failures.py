@@ -383,7 +383,7 @@ def drawn(db):
         ("draws_drawreport", "UPDATE draws_drawreport SET report_sha256 = repeat('0', 64)", "its own hash"),
         (
             "draws_drawreport",
-            "UPDATE draws_drawreport SET proof = jsonb_set(proof, '{ranks,0,ticket}', '0')",
+            "UPDATE draws_drawreport SET proof = jsonb_set(proof, '{ranks,0,ticket}', '-1')",
             "its own hash",
         ),
         (

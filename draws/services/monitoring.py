@@ -1,0 +1,52 @@
+"""Is the draw engine alive, and what waits for it: for the API, outside monitors and the admin's home."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.core.cache import cache
+from django.db.models import Max
+from django_celery_beat.models import PeriodicTask
+
+from draws.models import Draw
+
+BEAT_LATE_AFTER = dt.timedelta(minutes=10)
+"""Beat writes its last runs down every few minutes; only then does silence mean something."""
+
+_OUTSIDE_RUN = "draws:outside-run"
+
+
+@dataclass(frozen=True)
+class Health:
+    """`healthy`: something runs the jobs, and no draw is overdue. `last_beat_at` is None when nothing ever ran them."""
+
+    healthy: bool
+    timestamp: dt.datetime
+    last_beat_at: dt.datetime | None
+    overdue_draws: int
+
+    @property
+    def last_beat_age_s(self) -> int | None:
+        """Whole seconds since the last beat."""
+        if self.last_beat_at is None:
+            return None
+        return max(0, int((self.timestamp - self.last_beat_at).total_seconds()))
+
+
+def last_beat() -> dt.datetime | None:
+    """When beat last noted that it had sent a job."""
+    last: dt.datetime | None = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
+    return last
+
+
+def note_outside_run(*, now: dt.datetime) -> None:
+    """An outside scheduler has run the jobs. Kept in Redis alone: lost, it is seen again at the next run."""
+    cache.set(_OUTSIDE_RUN, now, BEAT_LATE_AFTER.total_seconds())
+
+
+def executor_health(*, now: dt.datetime) -> Health:
+    """Whether draws will be executed at their time. Beat and an outside scheduler count alike."""
+    beats = [beat for beat in (last_beat(), cache.get(_OUTSIDE_RUN)) if beat is not None]
+    last = max(beats, default=None)
+    overdue = Draw.objects.overdue(now).count()
+    is_alive = last is not None and last >= now - BEAT_LATE_AFTER
+    return Health(is_alive and not overdue, now, last, overdue)
