@@ -1,6 +1,9 @@
 """The `accounts` app."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from accounts.checks import check_fresh_sign_in
 
 
 class AccountsConfig(AppConfig):
@@ -8,3 +11,6 @@ class AccountsConfig(AppConfig):
 
     name = "accounts"
     verbose_name = "People"
+
+    def ready(self) -> None:
+        checks.register(check_fresh_sign_in, checks.Tags.security)

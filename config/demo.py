@@ -21,6 +21,7 @@ from accounts import roles
 from accounts.models import User
 from draws import services as draws
 from draws.models import Draw, EntryImport, Prize
+from payments.approvals import approve
 
 PASSWORD = "fairground-demo"  # noqa: S105  (printed at every start; the demo listens on this machine only)
 DOMAIN = "fairground.example"
@@ -70,10 +71,11 @@ _CAST = (
 _RULES = (
     "One person, one entry; imported entrants hold the tickets the organiser gave them.\n"
     "Winners are drawn by the site at the announced time, by the published method vwd1, once.\n"
-    "Cash and credits go to the winner's wallet at once. Whoever has no account signs up with the address "
-    "that won and claims the prize there.\n"
+    "Cash and credits go to the winner's wallet at once. Whoever has no account opens the link in the mail, "
+    "and for money signs up with the address that won.\n"
     "A prize that is not claimed in time goes to the next rank."
 )
+_TERMS = "For two people, any evening but Friday. Show the code before you order."
 
 
 @dataclass(frozen=True)
@@ -145,14 +147,27 @@ def seed(*, now: dt.datetime) -> EntryImport:
         by=admin,
         now=now,
     )
-    _draw(
+    new_year = _draw(
         title="New year's draw",
         description="Still being prepared: a draft that only admins see.",
         opens_at=now + dt.timedelta(days=30),
         closes_at=now + dt.timedelta(days=40),
         draw_at=now + dt.timedelta(days=40, hours=1),
-        prizes=[("Points for everyone's favourite", Prize.Kind.POINTS, 1_000, 5)],
+        prizes=[
+            ("New year's envelope", Prize.Kind.CASH, 15_000_000, 1),
+            ("Points for everyone's favourite", Prize.Kind.POINTS, 1_000, 5),
+        ],
         by=None,
+        now=now,
+    )
+    # Above the limit for one person: it waits until the admin or Finance agrees.
+    draws.fund_draw(
+        draw=new_year,
+        unit="KES",
+        amount=15_000_000,
+        by=User.objects.get(email=f"manager@{DOMAIN}"),
+        reason="Prize money for the new year",
+        idem_key=f"demo:{new_year.slug}:KES",
         now=now,
     )
     return report
@@ -208,12 +223,18 @@ def _draw(
     draw = Draw.objects.create(title=title, slug=slugify(title), rules=_RULES, **fields)
     for position, (name, kind, amount, quantity) in enumerate(prizes, start=1):
         Prize.objects.create(
-            draw=draw, title=name, kind=kind, amount=amount, quantity=quantity, position=position
+            draw=draw,
+            title=name,
+            kind=kind,
+            amount=amount,
+            quantity=quantity,
+            position=position,
+            terms=_TERMS if kind == Prize.Kind.VOUCHER else "",
         )
     if by is None:
         return draw
     for unit, total in sorted(draws.prize_totals(draw).items()):
-        draws.fund_draw(
+        outcome = draws.fund_draw(
             draw=draw,
             unit=unit,
             amount=total,
@@ -222,6 +243,9 @@ def _draw(
             idem_key=f"demo:{draw.slug}:{unit}",
             now=now,
         )
+        if outcome.approval is not None:
+            finance = User.objects.get(email=f"finance@{DOMAIN}")
+            approve(approval=outcome.approval, by=finance, note="Within the budget of the demo", now=now)
     return draws.publish_draw(draw=draw, by=by, now=now)
 
 

@@ -58,9 +58,7 @@ def facts_for(user: User, *, now: dt.datetime) -> list[Fact]:
         )
     if user.has_perm("draws.view_award"):
         since = _midnight(now).replace(day=1)
-        awarded = (
-            Award.objects.filter(created_at__gte=since).exclude(state=Award.State.REVERSED).exclude(unit="")
-        )
+        awarded = Award.objects.filter(created_at__gte=since, ended_at=None).exclude(unit="")
         sums = awarded.order_by().values("unit").annotate(total=Sum("amount"))
         # Money first, then credits and points.
         ranked = sorted(sums, key=lambda item: (item["unit"] in ("CREDIT", "POINT"), item["unit"]))

@@ -17,9 +17,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from draws.admin.overview import in_zone, late_by, shortfall
-from draws.models import Award, Draw, Prize
+from draws.models import Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
+from payments.approvals import amounts_text, waiting, waiting_for, words_of_act
 from payments.money import format_amount
 
 SOON = dt.timedelta(hours=24)
@@ -203,25 +204,27 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
     """What goes on only when a person does something."""
     rows: list[Row] = []
     sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
-    if not (sees_draws or sees_awards):
+    sees_approvals = user.has_perm("payments.view_approval")
+    if not (sees_draws or sees_awards or sees_approvals):
         return None
+    if sees_approvals:
+        rows += _approval_rows(user, now)
     if sees_draws:
         drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
         rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
+        vacant = Draw.objects.filter(vacant_slots__gt=0).order_by("draw_at")
+        rows += [_vacant_row(draw) for draw in vacant[:_ROWS]]
     if sees_awards:
-        by_hand = Award.objects.filter(
-            state=Award.State.CLAIMABLE, kind__in=(Prize.Kind.VOUCHER, Prize.Kind.PHYSICAL)
-        )
-        if count := by_hand.count():
+        if count := Award.objects.to_send().count():
             rows.append(
                 Row(
-                    title=ngettext("%(n)s prize to hand over", "%(n)s prizes to hand over", count)
+                    title=ngettext("%(n)s prize to send", "%(n)s prizes to send", count)
                     % {"n": f"{count:,}"},
-                    note=_("Vouchers and things that winners have not had yet."),
-                    href=link("draws_award_changelist", query="state__exact=claimable"),
+                    note=_("Their winners have said where to."),
+                    href=link("draws_award_changelist", query="state__exact=claimed&kind=physical"),
                 )
             )
-        owed = Award.objects.filter(state=Award.State.CLAIMABLE).exclude(unit="")
+        owed = Award.objects.filter(state=Award.State.CLAIMABLE)
         if count := owed.count():
             first = owed.aggregate(first=Min("claim_until"))["first"]
             rows.append(
@@ -230,7 +233,7 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
                         "%(n)s prize waits to be claimed", "%(n)s prizes wait to be claimed", count
                     )
                     % {"n": f"{count:,}"},
-                    note=_("Their winners have no account yet. The first claim ends %(when)s.")
+                    note=_("The first claim ends %(when)s; then the next in line has it.")
                     % {"when": naturaltime(first)}
                     if first
                     else "",
@@ -238,6 +241,30 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
                 )
             )
     return Panel(_("Waiting for a person"), rows, _("Nobody has to do anything."))
+
+
+def _vacant_row(draw: Draw) -> Row:
+    slots = ngettext("%(n)d prize", "%(n)d prizes", draw.vacant_slots) % {"n": draw.vacant_slots}
+    note = _("%(slots)s without a winner, and no alternate left: extend the ranks, or close the vacancies.")
+    return _draw_row(draw, note=note % {"slots": slots}, side="", tone="wait")
+
+
+def _approval_rows(user: User, now: dt.datetime) -> Iterable[Row]:
+    """What waits for this person's word, and what they asked for and others have to decide about."""
+    mine = waiting(now=now).filter(requested_by=user)
+    for asked, side in ((waiting_for(user, now=now), _("for you to decide")), (mine, _("another decides"))):
+        for approval in asked.select_related("requested_by")[:_ROWS]:
+            yield Row(
+                title=f"{words_of_act(approval.kind)}: {amounts_text(approval)}",
+                note=_("%(who)s asks: “%(reason)s” It expires %(when)s.")
+                % {
+                    "who": approval.requested_by,
+                    "reason": approval.reason[:120],
+                    "when": naturaltime(approval.expires_at),
+                },
+                side=side,
+                href=link("payments_approval_change", approval.pk),
+            )
 
 
 def _draft_row(draw: Draw, now: dt.datetime) -> Row:

@@ -21,11 +21,14 @@ _VIEW_ALL = (
     "draws.view_entry",
     "draws.view_winner",
     "draws.view_award",
+    "draws.view_voucher",
+    "draws.view_prizeaddress",
     "draws.view_drawreport",
     "draws.view_entryimport",
     "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",
+    "payments.view_approval",
 )
 _DRAWS = (
     "draws.add_draw",
@@ -41,6 +44,11 @@ _DRAWS = (
     "draws.check_draw",
     "draws.import_entries",
     "draws.fund_draw",
+    "draws.fill_vacancies",
+    "draws.replace_winner",
+    "draws.expire_awards",
+    "draws.hand_over_award",
+    "draws.redeem_voucher",
 )
 # When jobs run, and what became of long ones. Which jobs there are stands in `config/schedule.py`.
 _SCHEDULE = (
@@ -55,6 +63,7 @@ _MONEY = (
     "payments.view_ledgerentry",
     "payments.view_posting",
     "payments.manage_payments",
+    "payments.approve_money",
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -79,6 +88,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "draws.view_draw",
         "draws.view_award",
         "draws.fund_draw",
+        "payments.view_approval",
         *_MONEY,
     ),
     SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),

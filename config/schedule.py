@@ -25,8 +25,15 @@ class Job:
 SCHEDULE = (
     Job("draws: freeze", "draws.tasks.freeze_due", 5, "Freezes draws whose entries have closed."),
     Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
+    Job("draws: expire awards", "draws.tasks.expire_awards", 60, "Forfeits prizes not claimed in time."),
     Job("draws: check", "draws.tasks.check", 86_400, "Checks drawn draws against proof and ledger."),
     Job("notifications: sweep", "notifications.tasks.sweep", 2, "Expands and sends what is due."),
+    Job(
+        "payments: expire approvals",
+        "payments.tasks.expire_approvals",
+        300,
+        "Closes what waited too long for a second person.",
+    ),
     Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),
     Job(
         "audit: erase contexts",

@@ -204,6 +204,12 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
+# Acts with money: how old a sign-in may be, and from which amounts on two people are needed (payments/limits.py).
+FRESH_SIGN_IN_MINUTES = env.int("FRESH_SIGN_IN_MINUTES", default=15)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = FRESH_SIGN_IN_MINUTES * 60
+APPROVAL_LIMITS = env.list("APPROVAL_LIMITS", default=[])
+APPROVAL_DAYS = env.int("APPROVAL_DAYS", default=7)
+
 # Requests a minute; 0 is no limit. Many people share an address, hence the largest.
 API_LIMIT_KEY = env.int("API_LIMIT_KEY", default=600)
 API_LIMIT_MEMBER = env.int("API_LIMIT_MEMBER", default=600)

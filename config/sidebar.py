@@ -5,9 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from payments.approvals import waiting_for
 
 # (title, ((model, icon), …)); a model without an admin page is left out, one that is not named here comes last.
 GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
@@ -17,6 +21,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("draws.draw", "confirmation_number"),
             ("draws.winner", "trophy"),
             ("draws.award", "redeem"),
+            ("draws.voucher", "local_activity"),
+            ("draws.prizeaddress", "local_shipping"),
             ("draws.entry", "group"),
             ("draws.entryimport", "upload_file"),
             ("draws.drawreport", "verified"),
@@ -29,6 +35,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     (
         gettext_lazy("Money"),
         (
+            ("payments.approval", "rule"),
             ("payments.payment", "payments"),
             ("payments.account", "account_balance_wallet"),
             ("payments.ledgerentry", "receipt_long"),
@@ -67,7 +74,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [{"title": _("Home"), "icon": "home", "link": reverse("admin:index")}]},
     ]
     for title, models in GROUPS:
-        items = [_item(pages.pop(label), icon) for label, icon in models if label in pages]
+        items = [
+            _item(pages.pop(label), icon) | _badge(request, label) for label, icon in models if label in pages
+        ]
         if items:
             groups.append({"title": str(title), "items": items})
     if pages:
@@ -88,3 +97,12 @@ def _item(model_admin: Any, icon: str) -> dict[str, Any]:
     options = model_admin.opts
     address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
     return {"title": capfirst(str(options.verbose_name_plural)), "icon": icon, "link": address}
+
+
+def _badge(request: HttpRequest, label: str) -> dict[str, Any]:
+    """How many approvals wait for this person; nothing beside the others."""
+    if label != "payments.approval" or not isinstance(request.user, User):
+        return {}
+    count = waiting_for(request.user, now=timezone.now()).count()
+    # Not a text: unfold takes a text for the name of a function.
+    return {"badge": count, "badge_variant": "warning"} if count else {}

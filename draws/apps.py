@@ -13,10 +13,14 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, scopes, subjects  # noqa: PLC0415  (models exist only now)
+        from draws import kinds, scopes, sources, subjects  # noqa: PLC0415  (models exist only now)
+        from draws.services import funding  # noqa: PLC0415
+        from draws.services.draw_awards import DRAW_AWARDS  # noqa: PLC0415
 
         checks.register(check_relays, checks.Tags.compatibility)
         checks.register(check_secret_keys, checks.Tags.security)
         kinds.register_kinds()
         scopes.register_scopes()
         subjects.register()
+        sources.register_source(DRAW_AWARDS)
+        funding.register_acts()

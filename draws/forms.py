@@ -309,11 +309,13 @@ class PrizeForm(forms.ModelForm[Prize]):
 
     class Meta:
         model = Prize
-        fields = ("title", "kind", "amount", "quantity", "position")
+        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
+        widgets = {"terms": UnfoldAdminTextareaWidget({"rows": 2})}
 
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
+        self.fields["pays"].required = False  # left out, it is the model's default
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
@@ -400,6 +402,17 @@ class FundForm(ReasonForm):
         except AmountError as error:
             self.add_error("amount", str(error))
         return data
+
+
+class ReturnForm(FundForm):
+    """Money out of a draw's pool. `free` is what may go, by unit: all of the first unit is filled in."""
+
+    def __init__(self, *args: Any, draw: Draw, free: dict[str, int], **kwargs: Any) -> None:
+        super().__init__(*args, draw=draw, short=free, **kwargs)
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ChoiceField)
+        known = dict(unit.choices)  # type: ignore[arg-type]
+        unit.choices = [(code, known.get(code, code)) for code in sorted(free)]
 
 
 class ImportForm(forms.Form):

@@ -2,15 +2,20 @@
 
 import datetime as dt
 
+from django.conf import settings
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.roles import MANAGER_ADMIN, SUPER_ADMIN
-from draws.models import Draw, Entry, Winner
+from draws.models import Award, Draw, Entry, Winner
+from draws.services.claiming import claim_token
 from draws.services.eligibility import who_may_still_enter
+from draws.sources import source_of
 from notifications.kinds import Category, Channel, Kind, Reach, register
-from notifications.models import Message
+from notifications.models import Delivery, Message
 from notifications.recipients import members, people
 
 ADMIN_ROLES = (SUPER_ADMIN, MANAGER_ADMIN)
@@ -18,6 +23,8 @@ TEASER_AFTER_SIGN_IN = dt.timedelta(days=90)
 FOLLOWS_FOR = dt.timedelta(days=365)
 
 _ABOUT = {"draw": str, "slug": str}
+_WON = {**_ABOUT, "claim_until": dt.datetime, "first_rank": int, "last_rank": int}
+_PRIZE = {"prize": str, "award": str, "award_state": str, "award_kind": str, "rank": int}
 # People with an account read it in their inbox; the others have only their mailbox.
 _INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
@@ -47,27 +54,59 @@ def entrants(message: Message) -> QuerySet[Entry, dict[str, object]]:
 
 
 def non_winners(message: Message) -> QuerySet[Entry, dict[str, object]]:
-    """Everyone in the draw who holds no slot."""
+    """Everyone in the draw who holds no slot, and has held none since."""
     draw = draw_of(message)
-    standing = Winner.objects.filter(draw=draw, state__in=Winner.STANDING)
-    return _people_of(Entry.objects.filter(draw=draw).exclude(pk__in=standing.values("entry_id")))
+    won = Winner.objects.filter(draw=draw)
+    return _people_of(Entry.objects.filter(draw=draw).exclude(pk__in=won.values("entry_id")))
 
 
-def winners(message: Message) -> QuerySet[Winner, dict[str, object]]:
-    """The winners, each with the prize."""
-    standing = Winner.objects.filter(draw=draw_of(message), state__in=Winner.STANDING)
+def _winners(message: Message) -> QuerySet[Winner]:
+    """Whom a message to winners is about: those who came in together, and whom the site can reach."""
+    context = message.context
+    standing = Winner.objects.filter(
+        draw=draw_of(message),
+        state__in=Winner.STANDING,
+        rank__range=(context.get("first_rank", 0), context.get("last_rank", 2**31 - 1)),
+    )
+    return standing.filter(Q(award__member__isnull=False) | Q(award__identity__contains="@"))
+
+
+def _with_prize(winners: QuerySet[Winner]) -> QuerySet[Winner, dict[str, object]]:
     return people(
-        standing.filter(Q(entry__member__isnull=False) | Q(entry__identity__contains="@")),
-        account="entry__member",
-        address="entry__identity",
+        winners,
+        account="award__member",
+        address="award__identity",
         name="entry__name",
         params={
             "prize": F("award__title"),
+            "award": Cast("award__public_id", TextField()),
             "award_state": F("award__state"),
             "award_kind": F("award__kind"),
             "rank": F("rank"),
         },
     )
+
+
+def winners(message: Message) -> QuerySet[Winner, dict[str, object]]:
+    """The winners, each with the prize."""
+    return _with_prize(_winners(message))
+
+
+def late_claimers(message: Message) -> QuerySet[Winner, dict[str, object]]:
+    """The winners who have not claimed yet."""
+    return _with_prize(_winners(message).filter(award__state=Award.State.CLAIMABLE))
+
+
+def claim_url(delivery: Delivery) -> str:
+    """The page of the prize: by sign-in for a member, by a secret link for whoever has no account."""
+    award = Award.objects.filter(public_id=delivery.params.get("award")).first()
+    if award is None:
+        path = reverse("draws:prizes")
+    elif delivery.member_id is not None:
+        path = source_of(award).claim_path(award)
+    else:
+        path = source_of(award).link_path(award, claim_token(award))
+    return str(settings.SITE_URL) + path
 
 
 def admins(message: Message) -> QuerySet[User, dict[str, object]]:
@@ -122,9 +161,36 @@ KINDS = (
         title=_("You won"),
         category=Category.TRANSACTIONAL,
         channels=_BOTH,
-        variables={**_ABOUT, "claim_until": dt.datetime},
-        params={"prize": str, "award_state": str, "award_kind": str, "rank": int},
+        variables=_WON,
+        params=_PRIZE,
+        links={"claim_url": claim_url},
         recipients=winners,
+    ),
+    Kind(
+        name="draws.claim_reminder",
+        title=_("A prize waits to be claimed"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_WON,
+        params=_PRIZE,
+        links={"claim_url": claim_url},
+        recipients=late_claimers,
+    ),
+    Kind(
+        name="draws.prize_forfeited",
+        title=_("A prize was lost"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_ABOUT,
+        params={"prize": str, "ending": str, "reason": str},
+    ),
+    Kind(
+        name="draws.slots_vacant",
+        title=_("Prizes without a winner, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "slots": int},
+        recipients=admins,
     ),
     Kind(
         name="draws.non_winner",

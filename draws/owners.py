@@ -20,6 +20,8 @@ NOTICES = frozenset(
         "draws.draw_soon",
         "draws.entries_close_soon",
         "draws.winner_announcement",
+        "draws.claim_reminder",
+        "draws.prize_forfeited",
         "draws.non_winner",
         "draws.results_published",
         "draws.next_draw_teaser",

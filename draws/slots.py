@@ -117,6 +117,41 @@ class Standing:
         self._vacant = deque(item.slot for item in assignments if item.rank is None)
         self._next = 0
 
+    @classmethod
+    def replayed(
+        cls,
+        *,
+        assignments: Sequence[Assignment],
+        ranks: int,
+        entries: int,
+        dispositions: Sequence[Disposition],
+    ) -> Standing:
+        """As of now: `assignments` and `ranks` are those of the execution, `dispositions` all there are.
+
+        The list begins with the ranks that were skipped at execution. Raises `SlotError` for a list that does
+        not fit.
+        """
+        holding = {item.rank for item in assignments}
+        skipped: set[int] = set()
+        for item in dispositions:
+            if item.state not in (State.EXCLUDED, State.DISQUALIFIED) or item.rank in holding:
+                break
+            skipped.add(item.rank)
+        standing = cls(assignments=assignments, ranks=ranks, entries=entries, skipped=skipped)
+        for item in dispositions[len(skipped) :]:
+            standing.apply(item)
+        return standing
+
+    @property
+    def vacant(self) -> list[int]:
+        """The vacant slots, in the order in which they are filled."""
+        return list(self._vacant)
+
+    @property
+    def can_be_extended(self) -> bool:
+        """Whether there are entries that have not been drawn yet."""
+        return self.ranks < self._entries
+
     def next_promotion(self) -> tuple[int, int] | None:
         """The (slot, rank) that must be promoted now, or None if no slot is vacant or no rank is left.
 

@@ -18,6 +18,12 @@ def execute_due() -> None:
     services.execute_due_draws(now=timezone.now())
 
 
+@shared_task(name="draws.tasks.expire_awards")
+def expire_awards() -> None:
+    """Forfeit every prize that was not claimed in time."""
+    services.expire_awards(now=timezone.now())
+
+
 @shared_task(name="draws.tasks.check")
 def check() -> None:
     """Check every drawn draw against its proof and the ledger."""

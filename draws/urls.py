@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from draws import views
+from draws import prize_views, views
 
 app_name = "draws"
 
@@ -17,6 +17,9 @@ urlpatterns = [
     path("draws/<slug:slug>/manifest.json", views.manifest_json, name="manifest"),
     path("draws/<slug:slug>/entries.csv", views.entries_csv, name="entries"),
     path("verify_draw.py", views.verifier, name="verifier"),
-    path("prizes/", views.prizes, name="prizes"),
-    path("prizes/<uuid:award_id>/claim/", views.claim, name="claim"),
+    path("prizes/", prize_views.prizes, name="prizes"),
+    path("prizes/<uuid:award_id>/", prize_views.prize, name="prize"),
+    path("prizes/<uuid:award_id>/decline/", prize_views.decline, name="decline_prize"),
+    path("prizes/claim/<str:token>/", prize_views.linked_prize, name="linked_prize"),
+    path("prizes/claim/<str:token>/decline/", prize_views.decline_linked, name="decline_linked_prize"),
 ]

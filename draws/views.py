@@ -1,4 +1,4 @@
-"""Public pages of the draws, and a member's prizes."""
+"""Public pages of the draws."""
 
 import datetime as dt
 import json
@@ -18,8 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import User
 from audit.services import newest_seal
 from draws import services
-from draws.models import Award, Draw, Entry, Winner
-from draws.services.awarding import claimable_awards
+from draws.models import Draw, Entry, Winner
 from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
 from draws.services.excluding import excluded_draws
@@ -257,38 +256,3 @@ def verifier(request: HttpRequest) -> HttpResponseBase:
         filename="verify_draw.py",
         content_type="text/x-python; charset=utf-8",
     )
-
-
-@login_required
-@require_safe
-def prizes(request: HttpRequest) -> HttpResponse:
-    """What I have won: waiting for me, and paid."""
-    assert isinstance(request.user, User)
-    mine = Award.objects.filter(member=request.user).exclude(state=Award.State.CLAIMABLE)
-    return render(
-        request,
-        "draws/prizes.html",
-        {
-            "claimable": claimable_awards(request.user),
-            "awards": Paginator(mine, _PAGE).get_page(request.GET.get("page")),
-        },
-    )
-
-
-@login_required
-@require_POST
-def claim(request: HttpRequest, award_id: str) -> HttpResponse:
-    """Take a prize that waited for this account."""
-    assert isinstance(request.user, User)
-    award = next(
-        (item for item in claimable_awards(request.user) if str(item.public_id) == str(award_id)), None
-    )
-    if award is None:
-        award = get_object_or_404(Award, public_id=award_id, member=request.user)
-    try:
-        services.claim_award(award=award, member=request.user, now=timezone.now())
-    except services.DrawError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, _("It is in your wallet."))
-    return redirect("draws:prizes")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the check of templates needs this module before models are 
     from notifications.models import Delivery
 
 LAYOUT = "notifications/layout.html"
+HIDDEN_LINK = "[link for the recipient alone]"
 PREHEADER_LENGTH = 110  # characters; mail clients show about that much beside the subject
 
 
@@ -34,10 +35,16 @@ class Words:
     text: str
 
 
-def words_of(delivery: "Delivery", kind: Kind) -> Words:
-    """Subject and text of a delivery. Raises whatever a broken template or variable makes Django raise."""
+def words_of(delivery: "Delivery", kind: Kind, *, with_links: bool = True) -> Words:
+    """Subject and text of a delivery. Raises whatever a broken template or variable makes Django raise.
+
+    Without links for anybody but the recipient: whoever reads a secret link can open what it opens.
+    """
     with _manners_of(delivery):
-        return render_words(_engine(), kind, values_of(delivery, kind))
+        values = values_of(delivery, kind)
+        if not with_links:
+            values |= dict.fromkeys(kind.links, HIDDEN_LINK)
+        return render_words(_engine(), kind, values)
 
 
 def mail_of(delivery: "Delivery", kind: Kind) -> tuple[Words, str]:

@@ -1,9 +1,22 @@
 """The `payments` app."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from payments.checks import check_settings
 
 
 class PaymentsConfig(AppConfig):
     """Ledger, wallets, pools and payments."""
 
     name = "payments"
+
+    def ready(self) -> None:
+        # Models exist only now.
+        from payments.adjustments import WALLET_ADJUSTMENT  # noqa: PLC0415
+        from payments.approvable import register_approvable  # noqa: PLC0415
+        from payments.kinds import register_kinds  # noqa: PLC0415
+
+        checks.register(check_settings)
+        register_approvable(WALLET_ADJUSTMENT)
+        register_kinds()

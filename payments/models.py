@@ -1,9 +1,11 @@
-"""The ledger's tables: accounts, entries, postings.
+"""The ledger's tables: accounts, entries, postings; and approvals of acts with money.
 
 Rows are written by `payments.ledger` and `payments.accounts` alone. What must hold of them is held by
 PostgreSQL (migration 0002): an entry balances in each unit, an account's postings run on without a gap,
 nothing is changed or removed afterwards, and a balance moves only together with its posting.
 """
+
+import uuid
 
 from django.conf import settings
 from django.db import models
@@ -146,3 +148,99 @@ class Posting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount:+} {self.unit}"
+
+
+class Approval(models.Model):
+    """An act with money that waits for a second person, and what became of it.
+
+    What is asked for is fixed once it is asked (migration 0006), and `digest` is of all of it. The states go
+    `requested → approved → done`, or end at `rejected`, `withdrawn` or `expired`; whoever asked never decides.
+    Rows are written by `payments.approvals` alone.
+    """
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", _("Waiting")
+        APPROVED = "approved", _("Approved")
+        DONE = "done", _("Done")
+        REJECTED = "rejected", _("Rejected")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        EXPIRED = "expired", _("Expired")
+
+    DECIDED = (State.APPROVED, State.DONE, State.REJECTED)
+    """States that a second person has put it in."""
+
+    public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
+    idem_key = models.CharField(_("key"), max_length=200, unique=True)
+    kind = models.CharField(_("kind"), max_length=60)
+    amounts = models.JSONField(_("amounts"), help_text=_("Minor units by unit."))
+    params = models.JSONField(_("parameters"))
+    about = models.CharField(_("about"), max_length=200)
+    reason = models.TextField(_("reason"))
+    digest = models.BinaryField(_("digest of what is asked"), max_length=32)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("asked by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    requested_at = models.DateTimeField(_("asked"))
+    expires_at = models.DateTimeField(_("waits until"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.REQUESTED)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("decided by"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Empty: nobody has, or it was withdrawn or expired."),
+    )
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    result = models.OneToOneField(
+        LedgerEntry,
+        verbose_name=_("ledger entry"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="approval",
+    )
+
+    class Meta:
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        permissions = [("approve_money", "Can decide about what others ask to do with money")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
+                name="payments_approval_two_people",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="requested", decided_by__isnull=True, decided_at__isnull=True)
+                | Q(state__in=("withdrawn", "expired"), decided_by__isnull=True, decided_at__isnull=False)
+                | Q(
+                    state__in=("approved", "done", "rejected"),
+                    decided_by__isnull=False,
+                    decided_at__isnull=False,
+                ),
+                name="payments_approval_decided",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="done", result__isnull=False) | ~Q(state="done") & Q(result__isnull=True),
+                name="payments_approval_result",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"], name="payments_approval_waiting", condition=Q(state="requested")
+            ),
+            models.Index(fields=["about"], name="payments_approval_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} · {self.about}"
+
+    @property
+    def name(self) -> str:
+        """How the trail and messages call it."""
+        return f"payments.approval:{self.public_id}"

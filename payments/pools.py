@@ -57,6 +57,19 @@ class PrizePayment:
     about: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrizeReturn:
+    """One prize to take back for the next rank: out of what was owed, or of a member's wallet."""
+
+    idem_key: str
+    unit: str
+    amount: int
+    member_id: int | None
+    about: str
+    reason: str = ""
+    by: User | None = None
+
+
 def fund_pool(
     *,
     pool: str,
@@ -163,25 +176,50 @@ def release_prizes(
 
 def pay_prizes(*, pool: str, payments: Sequence[PrizePayment], now: dt.datetime) -> list[LedgerEntry]:
     """Pay prizes out of what was reserved, all or none, in three or four statements however many they are."""
-    specs = {_target(pool, payment).code: _target(pool, payment) for payment in payments}
-    sources = [
-        _pool_account(prizes_code(pool, unit), unit) for unit in {payment.unit for payment in payments}
-    ]
-    accounts = ensure_accounts([*specs.values(), *sources])
-    return post_many(
+    return hand_on_prizes(pool=pool, returns=(), payments=payments, now=now)[1]
+
+
+def hand_on_prizes(
+    *, pool: str, returns: Sequence[PrizeReturn], payments: Sequence[PrizePayment], now: dt.datetime
+) -> tuple[list[LedgerEntry], list[LedgerEntry]]:
+    """Take prizes back from those who lost them, then pay those who follow; all in one posting, all or none.
+
+    What is taken back is reserved again, and may be paid on in the same breath. Returns the entries of both.
+    """
+    moves: list[PrizePayment | PrizeReturn] = [*returns, *payments]
+    if not moves:
+        return [], []
+    specs = {spec.code: spec for spec in (_target(pool, move) for move in moves)}
+    reserved = [_pool_account(prizes_code(pool, unit), unit) for unit in {move.unit for move in moves}]
+    accounts = ensure_accounts([*specs.values(), *reserved])
+    entries = post_many(
         [
-            EntrySpec(
-                idem_key=payment.idem_key,
-                kind="prize.owed" if payment.member_id is None else "prize.paid",
-                legs=_move(
-                    accounts, prizes_code(pool, payment.unit), _target(pool, payment).code, payment.amount
-                ),
-                about=payment.about,
-            )
-            for payment in payments
+            *(
+                EntrySpec(
+                    idem_key=back.idem_key,
+                    kind="prize.forfeited" if back.member_id is None else "prize.taken_back",
+                    legs=_move(accounts, _target(pool, back).code, prizes_code(pool, back.unit), back.amount),
+                    about=back.about,
+                    reason=back.reason,
+                    actor=back.by,
+                )
+                for back in returns
+            ),
+            *(
+                EntrySpec(
+                    idem_key=payment.idem_key,
+                    kind="prize.owed" if payment.member_id is None else "prize.paid",
+                    legs=_move(
+                        accounts, prizes_code(pool, payment.unit), _target(pool, payment).code, payment.amount
+                    ),
+                    about=payment.about,
+                )
+                for payment in payments
+            ),
         ],
         now=now,
     )
+    return entries[: len(returns)], entries[len(returns) :]
 
 
 def pay_owed(
@@ -260,10 +298,11 @@ def _pool_account(code: str, unit: str) -> AccountSpec:
     return AccountSpec(code=code, unit=unit)
 
 
-def _target(pool: str, payment: PrizePayment) -> AccountSpec:
-    if payment.member_id is None:
-        return _pool_account(owed_code(pool, payment.unit), payment.unit)
-    return member_account(payment.member_id, payment.unit)
+def _target(pool: str, move: PrizePayment | PrizeReturn) -> AccountSpec:
+    """Where the winner has the prize, or will have it."""
+    if move.member_id is None:
+        return _pool_account(owed_code(pool, move.unit), move.unit)
+    return member_account(move.member_id, move.unit)
 
 
 def _move(accounts: dict[str, Account], source: str, target: str, amount: int) -> list[Leg]:

@@ -44,6 +44,7 @@ _kinds: dict[str, str | Promise] = {
     "prizes.released": _("Prizes released"),
     "pool.funded": _("Pool funded"),
     "pool.leftover_returned": _("Leftover returned"),
+    "wallet.adjusted": _("Adjusted by staff"),
 }
 _namers: dict[str, Namer] = {}
 

@@ -21,8 +21,11 @@ from typing import Any
 
 import pytest
 import redis
+from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.db import connection, connections
+from django.http import HttpRequest
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests import databases
@@ -88,6 +91,22 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 def _empty_redis() -> None:
     """Each test finds this worker's Redis database empty: no cached page, no used-up throttle."""
     _redis().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _forced_sign_ins_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`client.force_login` is like signing in with the password just now; acts with money ask for that."""
+    force = Client.force_login
+
+    def force_login(self: Client, user: Any, backend: str | None = None) -> None:
+        force(self, user, backend)
+        request = HttpRequest()
+        request.session = self.session
+        request.user = user
+        record_authentication(request, user, "password")
+        request.session.save()
+
+    monkeypatch.setattr(Client, "force_login", force_login)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Draws in the admin. Importing this package registers its pages."""
 
+from draws.admin.awards import AwardAdmin, PrizeAddressAdmin, VoucherAdmin
 from draws.admin.draw import DrawAdmin
 from draws.admin.records import (
-    AwardAdmin,
     DrawReportAdmin,
     EntryAdmin,
     EntryImportAdmin,
@@ -17,5 +17,7 @@ __all__ = [
     "EntryAdmin",
     "EntryImportAdmin",
     "ImportRejectionAdmin",
+    "PrizeAddressAdmin",
+    "VoucherAdmin",
     "WinnerAdmin",
 ]

@@ -13,14 +13,15 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from draws import services
 from draws.admin.overview import in_zone, shortfall
-from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm
+from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
 from draws.models import Draw, EntryImport
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
+from payments.approvals import ApprovalError, Outcome
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
 from payments.money import AmountError, format_amount
 from payments.pools import ReasonRequiredError, pool_balances
 
-REFUSALS = (services.DrawError, LedgerError, ReasonRequiredError, AmountError)
+REFUSALS = (services.DrawError, ApprovalError, LedgerError, ReasonRequiredError, AmountError)
 """What a service says no with. Everything else is a fault of ours."""
 
 
@@ -53,7 +54,11 @@ class Act:
     def form(self, draw: Draw, *args: Any) -> forms.Form:
         """The form of this act; `args` is what was sent."""
         if self.form_class is FundForm:
-            return FundForm(*args, draw=draw, short=shortfall(draw))
+            coming = services.waiting_funds(draw)
+            short = {unit: lack - coming.get(unit, 0) for unit, lack in shortfall(draw).items()}
+            return FundForm(*args, draw=draw, short={unit: lack for unit, lack in short.items() if lack > 0})
+        if self.form_class is ReturnForm:
+            return ReturnForm(*args, draw=draw, free=_free(draw))
         if self.form_class in (ChangeForm, EnterTextForm, ConfirmTextForm):
             return self.form_class(*args, draw=draw)
         return self.form_class(*args)
@@ -81,7 +86,7 @@ def _publish(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Do
 
 def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     unit = data["unit"]
-    services.fund_draw(
+    outcome = services.fund_draw(
         draw=draw,
         unit=unit,
         amount=data["amount"],
@@ -90,6 +95,8 @@ def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
         idem_key=f"draw:{draw.public_id}:fund:{data['token']}",
         now=now,
     )
+    if outcome.entry is None:
+        return _waits(outcome)
     return Done(
         _("%(amount)s went into the pool. %(free)s of it is free.")
         % {
@@ -97,6 +104,36 @@ def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
             "free": format_amount(pool_balances(draw.pool)[unit].free, unit),
         }
     )
+
+
+def _return(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    unit = data["unit"]
+    outcome = services.return_leftover(
+        draw=draw,
+        unit=unit,
+        amount=data["amount"],
+        by=by,
+        reason=data["reason"],
+        idem_key=f"draw:{draw.public_id}:return-by-hand:{data['token']}",
+        now=now,
+    )
+    if outcome.entry is None:
+        return _waits(outcome)
+    return Done(_("%(amount)s went back to the funder.") % {"amount": format_amount(data["amount"], unit)})
+
+
+def _waits(outcome: Outcome) -> Done:
+    """What to say of an act that was not done, or not yet."""
+    if outcome.waits:
+        return Done(
+            _("Nothing has moved yet: this is above the limit, and waits for a second person."), is_good=False
+        )
+    return Done(_("This was asked for before, and is decided: see the approvals."), is_good=False)
+
+
+def _free(draw: Draw) -> dict[str, int]:
+    """What is free in the draw's pool, by unit."""
+    return {unit: held.free for unit, held in pool_balances(draw.pool).items() if held.free}
 
 
 def _import(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -170,7 +207,8 @@ ACTS = {
     "fund": Act(
         title=gettext_lazy("Fund pool"),
         intro=gettext_lazy(
-            "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once."
+            "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once, or "
+            "waits for a second person where it is above the limit."
         ),
         submit=gettext_lazy("Fund the pool"),
         run=_fund,
@@ -179,6 +217,18 @@ ACTS = {
             gettext_lazy("This draw is over: there is nothing left to fund."),
         ),
         form_class=FundForm,
+        shows="pool",
+    ),
+    "return": Act(
+        title=gettext_lazy("Return money"),
+        intro=gettext_lazy(
+            "Send what is free in this draw's pool back to where it came from. What is reserved for prizes or owed to winners "
+            "stays. Above the limit it waits for a second person."
+        ),
+        submit=gettext_lazy("Return the money"),
+        run=_return,
+        why_not=lambda draw, now: "" if _free(draw) else _("Nothing is free in this draw's pool."),
+        form_class=ReturnForm,
         shows="pool",
     ),
     "import": Act(

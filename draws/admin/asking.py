@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS as MAKING_ACTS
 from draws.admin.acts import REFUSALS, Act, sentence_of
@@ -28,10 +29,11 @@ from draws.admin.overview import (
     pool_rows,
 )
 from draws.admin.promise_acts import PROMISE_ACTS
+from draws.admin.vacancy_acts import VACANCY_ACTS
 from draws.models import Draw
 from draws.services import prize_totals
 
-ACTS = MAKING_ACTS | PROMISE_ACTS
+ACTS = MAKING_ACTS | PROMISE_ACTS | VACANCY_ACTS
 
 
 class DrawActs(ModelAdmin):
@@ -40,12 +42,15 @@ class DrawActs(ModelAdmin):
     actions_detail = (
         "publish",
         "fund",
+        "return_money",
         "import_entries",
         "change_terms",
         "freeze",
         "enter_text",
         "confirm_text",
         "execute",
+        "extend",
+        "close",
         "check_draw",
         "resume",
         "cancel",
@@ -53,10 +58,13 @@ class DrawActs(ModelAdmin):
     _acts = {
         "publish": "publish",
         "fund": "fund",
+        "return_money": "return",
         "import_entries": "import",
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "extend": "extend",
+        "close": "close",
         "change_terms": "change",
         "enter_text": "enter_text",
         "confirm_text": "confirm_text",
@@ -83,6 +91,9 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("draws.fill_vacancies"))
 
     def has_amend_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.amend_draw"))
@@ -118,8 +129,19 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["publish"])
 
     @action(description=gettext_lazy("Fund pool"), url_path="fund", permissions=["fund_draw"], icon="savings")
+    @fresh_sign_in_required
     def fund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["fund"])
+
+    @action(
+        description=gettext_lazy("Return money"),
+        url_path="return-money",
+        permissions=["fund_draw"],
+        icon="undo",
+    )
+    @fresh_sign_in_required
+    def return_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["return"])
 
     @action(
         description=gettext_lazy("Import entries"),
@@ -146,6 +168,7 @@ class DrawActs(ModelAdmin):
         icon="casino",
         variant=ActionVariant.PRIMARY,
     )
+    @fresh_sign_in_required
     def execute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["execute"])
 
@@ -156,8 +179,29 @@ class DrawActs(ModelAdmin):
         icon="block",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
+
+    @action(
+        description=gettext_lazy("Extend ranks"),
+        url_path="extend",
+        permissions=["fill_vacancies"],
+        icon="playlist_add",
+        variant=ActionVariant.PRIMARY,
+    )
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["extend"])
+
+    @action(
+        description=gettext_lazy("Close vacancies"),
+        url_path="close",
+        permissions=["fill_vacancies"],
+        icon="playlist_remove",
+        variant=ActionVariant.DANGER,
+    )
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["close"])
 
     @action(
         description=gettext_lazy("Change"), url_path="amend", permissions=["amend_draw"], icon="edit_note"
@@ -212,7 +256,8 @@ class DrawActs(ModelAdmin):
             if why_not := act.why_not(draw, now):
                 messages.warning(request, why_not)
                 return HttpResponseRedirect(page)
-            return self._ask(request, draw, act, act.form(draw), now)
+            kept = kept_form(request)
+            return self._ask(request, draw, act, act.form(draw, kept) if kept else act.form(draw), now)
         form = act.form(draw, request.POST, request.FILES)
         if form.is_valid():
             try:

@@ -37,7 +37,7 @@ class PrizeInline(TabularInline):
     model = Prize
     form = PrizeForm
     formset = PrizeFormSet
-    fields = ("title", "kind", "amount", "quantity", "position")
+    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
     verbose_name_plural = gettext_lazy("prizes")
 
     def get_extra(self, request: HttpRequest, obj: Draw | None = None, **kwargs: Any) -> int:

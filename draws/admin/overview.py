@@ -17,6 +17,8 @@ from draws.models import Draw
 from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
 from draws.services.history import story_of
+from payments.approvals import amounts_text, words_of_act
+from payments.models import Approval
 from payments.money import format_amount
 from payments.pools import pool_balances
 
@@ -96,7 +98,9 @@ def checklist(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> list[It
 def _item(check: Check, draw: Draw, now: dt.datetime) -> Item:
     if check.ok:
         return Item(check, "ok")
-    waits = check.key in _BROUGHT_BY_TIME and draw.status != Draw.Status.DRAFT and not draw.is_overdue(now)
+    waits = check.waits_for_second or (
+        check.key in _BROUGHT_BY_TIME and draw.status != Draw.Status.DRAFT and not draw.is_overdue(now)
+    )
     return Item(check, "wait" if waits else "missing")
 
 
@@ -214,11 +218,14 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "next_attempt": in_zone(draw.next_attempt_at, draw.zone) if draw.next_attempt_at else "",
         "imports": list(draw.imports.select_related("by")[:10]) if may_see_entries(user) else [],
         "links": _links(draw, user),
+        "approvals": _approvals(draw, user),
         "notes": [(note, in_zone(note.at, draw.zone) if note.at else "") for note in story_of(draw, now=now)],
     }
     if user.has_perm("audit.view_record"):
-        # Funding is on record under the name of the pool.
-        trail = Record.objects.filter(target__in=[draw.about, f"pool:{draw.pool}"]).select_related("actor")
+        # Funding is on record under the name of the pool, and what waited for a second person under its own.
+        asked = [approval.name for approval in Approval.objects.filter(about=draw.about).only("public_id")]
+        trail = Record.objects.filter(target__in=[draw.about, f"pool:{draw.pool}", *asked])
+        trail = trail.select_related("actor")
         context["trail"] = list(trail.order_by("-pk")[:_TRAIL_SHOWN])
         context["trail_kept_back"] = max(trail.count() - _TRAIL_SHOWN, 0)
     if draw.executed_at is not None:
@@ -236,6 +243,22 @@ def may_see_entries(user: User) -> bool:
     return user.has_perm("draws.view_entry") or user.has_perm("draws.import_entries")
 
 
+def _approvals(draw: Draw, user: User) -> list[dict[str, Any]]:
+    """What waits for a second person before it is done to this draw's pool."""
+    asked = Approval.objects.filter(about=draw.about, state=Approval.State.REQUESTED)
+    sees = user.has_perm("payments.view_approval")
+    return [
+        {
+            "what": words_of_act(approval.kind),
+            "amounts": amounts_text(approval),
+            "by": approval.requested_by,
+            "until": in_zone(approval.expires_at, draw.zone),
+            "url": reverse("admin:payments_approval_change", args=[approval.pk]) if sees else "",
+        }
+        for approval in asked.select_related("requested_by").order_by("pk")
+    ]
+
+
 def _winners(draw: Draw) -> list[dict[str, Any]]:
     winners = draw.winners.select_related("entry__member", "prize", "award").order_by("slot", "rank")
     return [
@@ -248,9 +271,11 @@ def _winners(draw: Draw) -> list[dict[str, Any]]:
             "prize": winner.prize.title,
             "amount": format_amount(winner.award.amount, winner.award.unit) if winner.award.unit else "",
             "state": winner.get_state_display(),
-            "award_state": winner.award.get_state_display(),
+            "award_state": winner.award.state_word,
             "award_paid": winner.award.state == winner.award.State.PAID,
-            "claim_until": in_zone(winner.award.claim_until, draw.zone) if winner.award.claim_until else "",
+            "claim_until": in_zone(winner.award.claim_until, draw.zone)
+            if winner.award.claim_until and winner.award.state == winner.award.State.CLAIMABLE
+            else "",
             "url": reverse("admin:draws_award_change", args=[winner.award_id]),
         }
         for winner in winners[:_WINNERS_SHOWN]

@@ -1,4 +1,4 @@
-"""What draws leave behind, to be looked at and never written by hand: entries, imports, winners, awards, reports."""
+"""What draws leave behind, to be looked at and never written by hand: entries, imports, winners, reports."""
 
 import csv
 import string
@@ -15,7 +15,6 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
@@ -23,9 +22,9 @@ from accounts.models import User
 from draws import vwd1
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
-from draws.models import Award, Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from draws.admin.read_only import ReadOnlyAdmin
+from draws.models import Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
 from notifications.csv_cells import defused
-from payments.money import format_amount
 
 _REJECTIONS_SHOWN = 100
 _LEAST_PID_DIGITS = 8
@@ -34,23 +33,6 @@ _LEAST_PID_DIGITS = 8
 def _long(value: str) -> str:
     """A hash or an id, broken where the line ends."""
     return format_html('<code class="fg-mono">{}</code>', value)
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """A list and a page, and nothing to press."""
-
-    actions = None
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Entry)
@@ -135,49 +117,6 @@ class WinnerAdmin(ReadOnlyAdmin):
         | dict.fromkeys(("forfeited", "declined", "disqualified"), "danger"),
     )
     def state_shown(self, obj: Winner) -> tuple[str, str]:
-        return obj.state, obj.get_state_display()
-
-
-@admin.register(Award)
-class AwardAdmin(ReadOnlyAdmin):
-    """Awards: what is owed to people, and whether they have it."""
-
-    list_display = ("title", "worth", "identity", "member", "state_shown", "claim_until", "paid_at")
-    list_select_related = ("member",)
-    list_filter = ("state", "kind", "unit")
-    search_fields = ("=identity", "title", "=member__email", "=about")
-    ordering = ("-pk",)
-    fields = (
-        "title",
-        "kind",
-        "worth",
-        "state",
-        "identity",
-        "member",
-        "claim_until",
-        "created_at",
-        "paid_at",
-        "payout",
-        "about",
-        "key",
-    )
-
-    @display(description=gettext_lazy("worth"), ordering="amount")
-    def worth(self, obj: Award) -> str:
-        return format_amount(obj.amount, obj.unit) if obj.unit else "—"
-
-    @display(
-        description=gettext_lazy("state"),
-        ordering="state",
-        label={
-            "claimable": "warning",
-            "claimed": "info",
-            "paid": "success",
-            "expired": "",
-            "reversed": "danger",
-        },
-    )
-    def state_shown(self, obj: Award) -> tuple[str, str]:
         return obj.state, obj.get_state_display()
 
 

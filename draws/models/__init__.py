@@ -1,10 +1,10 @@
 """Tables of the draw engine. Triggers hold what no code may change (`draws/migrations/0002_guards.py`, `0004`)."""
 
-from draws.models.awards import Award
+from draws.models.awards import Award, PrizeAddress, Voucher
 from draws.models.draw import Draw, DrawReport, Prize
 from draws.models.entries import Entry, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
-from draws.models.winners import Disposition, Winner
+from draws.models.winners import Disposition, ExtraRank, Winner
 
 __all__ = [
     "AnnouncedText",
@@ -16,7 +16,10 @@ __all__ = [
     "DrawReport",
     "Entry",
     "EntryImport",
+    "ExtraRank",
     "ImportRejection",
     "Prize",
+    "PrizeAddress",
+    "Voucher",
     "Winner",
 ]

@@ -166,6 +166,13 @@ class Draw(models.Model):
     execution_error = models.TextField(_("last failure"), blank=True, editable=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
     next_attempt_at = models.DateTimeField(null=True, editable=False)
+    vacant_slots = models.PositiveIntegerField(
+        _("vacant slots"),
+        default=0,
+        editable=False,
+        help_text=_("Prizes that wait for the ranks to be extended, or to be closed."),
+    )
+    vacancies_closed_at = models.DateTimeField(_("vacancies closed"), null=True, editable=False)
     payouts_stopped_at = models.DateTimeField(_("payouts stopped"), null=True, editable=False)
     payouts_stopped_why = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -294,6 +301,10 @@ class Prize(models.Model):
 
     LEDGER_KINDS = (Kind.CASH, Kind.CREDITS, Kind.POINTS)
 
+    class Pays(models.TextChoices):
+        AT_ONCE = "at_once", _("at once")
+        ON_CLAIM = "on_claim", _("when it is claimed")
+
     draw = models.ForeignKey(Draw, on_delete=models.CASCADE, related_name="prizes")
     code = models.CharField(
         max_length=16, null=True, editable=False, help_text=_("Its id in the manifest: p1, p2, …")
@@ -304,6 +315,21 @@ class Prize(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.CASH)
     amount = models.PositiveBigIntegerField(
         _("amount"), default=0, help_text=_("Minor units: cents of money, whole credits or points.")
+    )
+    pays = models.CharField(
+        _("is paid"),
+        max_length=16,
+        choices=Pays.choices,
+        default=Pays.AT_ONCE,
+        help_text=_(
+            "To members. Whoever has no account always claims, and so does who wins a voucher or a thing."
+        ),
+    )
+    terms = models.TextField(
+        _("terms"), blank=True, help_text=_("Shown to the winner with a voucher or a thing.")
+    )
+    valid_days = models.PositiveSmallIntegerField(
+        _("days the voucher is valid"), default=365, validators=[MinValueValidator(1)]
     )
 
     class Meta:

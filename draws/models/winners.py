@@ -35,6 +35,7 @@ class Winner(models.Model):
     class Meta:
         verbose_name = _("winner")
         ordering = ("draw", "slot", "rank")
+        permissions = [("fill_vacancies", "Can extend the ranks of a draw and close its vacancies")]
         constraints = [
             models.UniqueConstraint(
                 fields=["draw", "slot"],
@@ -76,3 +77,32 @@ class Disposition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rank}: {self.state}"
+
+
+class ExtraRank(models.Model):
+    """A rank drawn after the execution, because alternates had run out: the same sequence, gone on. Never changed."""
+
+    draw = models.ForeignKey(Draw, on_delete=models.PROTECT, related_name="extra_ranks", db_index=False)
+    rank = models.PositiveIntegerField()
+    pid = models.BinaryField(max_length=32)
+    ticket = models.BigIntegerField()
+    remaining = models.BigIntegerField()
+    attempts = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("extra rank")
+        ordering = ("draw", "rank")
+        constraints = [models.UniqueConstraint(fields=["draw", "rank"], name="draws_extrarank_once")]
+
+    def __str__(self) -> str:
+        return f"{self.draw_id}: {self.rank}"
+
+    def as_row(self) -> dict[str, int | str]:
+        """The item of `ranks` in a proof."""
+        return {
+            "rank": self.rank,
+            "pid": bytes(self.pid).hex(),
+            "ticket": self.ticket,
+            "remaining": self.remaining,
+            "attempts": self.attempts,
+        }

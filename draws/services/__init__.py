@@ -1,15 +1,34 @@
-"""The verbs of the draw engine: publish, change, enter, freeze, execute, check. Each opens its own transactions."""
+"""The verbs of the draw engine: publish, change, enter, freeze, execute, check, and what follows for winners.
 
-from draws.services.awarding import ClaimError, claim_award
+Each opens its own transactions.
+"""
+
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
 from draws.services.checks import Check, execution_checks, publishing_checks
+from draws.services.claiming import Address, ClaimError, award_by_token, claim_award, claim_token
 from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
 from draws.services.errors import DrawError
 from draws.services.executing import ExecutionError, ExecutionSummary, execute_draw, execute_due_draws
 from draws.services.freezing import FreezeError, freeze_draw, freeze_due_draws
+from draws.services.funding import FundingError, fund_draw, return_leftover, waiting_funds
+from draws.services.handing_over import (
+    HandOverError,
+    VoucherError,
+    erase_address,
+    mark_sent,
+    redeem_voucher,
+    revoke_claim_links,
+)
 from draws.services.holding import PayoutsStoppedError
 from draws.services.importing import ImportRefusedError, import_entries
+from draws.services.losing import (
+    DisqualifyError,
+    ExpirySummary,
+    decline_award,
+    disqualify_winner,
+    expire_awards,
+)
 from draws.services.people import entry_of
 from draws.services.proving import (
     EntriesChangedError,
@@ -18,24 +37,30 @@ from draws.services.proving import (
     proof_of,
     verify_stored_draw,
 )
-from draws.services.publishing import PublishError, cancel_draw, fund_draw, prize_totals, publish_draw
+from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.rotating import Rotation, rotate_draw_secrets
+from draws.services.vacancies import VacancyError, close_vacancies, extend_ranks
 
 __all__ = [
+    "Address",
     "ChangeRefusedError",
     "Check",
     "CheckError",
     "CheckSummary",
     "ClaimError",
+    "DisqualifyError",
     "DrawChanges",
     "DrawError",
     "EntriesChangedError",
     "EntryRefusedError",
     "ExecutionError",
     "ExecutionSummary",
+    "ExpirySummary",
     "FreezeError",
+    "FundingError",
+    "HandOverError",
     "ImportRefusedError",
     "NewEntry",
     "NewPrize",
@@ -44,34 +69,49 @@ __all__ = [
     "PublishError",
     "RandomnessError",
     "Rotation",
+    "VacancyError",
+    "VoucherError",
     "add_entries",
+    "award_by_token",
     "cancel_draw",
     "canonical_manifest",
     "change_draw",
     "check_draw",
     "check_draws",
     "claim_award",
+    "claim_token",
+    "close_vacancies",
     "confirm_text",
+    "decline_award",
+    "disqualify_winner",
     "draw_id_of",
     "enter_draw",
     "enter_text",
     "entries_file",
     "entry_of",
+    "erase_address",
     "execute_draw",
     "execute_due_draws",
     "execution_checks",
+    "expire_awards",
+    "extend_ranks",
     "freeze_draw",
     "freeze_due_draws",
     "fund_draw",
     "import_entries",
+    "mark_sent",
     "open_draw_for",
     "pool_of",
     "prize_totals",
     "proof_of",
     "publish_draw",
     "publishing_checks",
+    "redeem_voucher",
     "reject_text",
     "resume_payouts",
+    "return_leftover",
+    "revoke_claim_links",
     "rotate_draw_secrets",
     "verify_stored_draw",
+    "waiting_funds",
 ]

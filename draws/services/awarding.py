@@ -1,23 +1,16 @@
-"""From a winner to what is owed: awards, payouts at once where the ledger can, claims where it can't yet."""
+"""From a winner to what is owed: awards and winners, paid at once where the ledger can, claimed where it can't yet."""
 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
-from django.utils.translation import gettext as _
+from django.db.models import Q
 
 from accounts.models import User
-from audit.services import record
 from draws.models import Award, Draw, Entry, Prize, Winner
-from draws.services.errors import DrawError
-from draws.services.holding import require_payouts
 from draws.services.people import has_verified_address
+from draws.sources import source_for
 from payments import pools
-
-
-class ClaimError(DrawError):
-    """The award can't be claimed like this. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +29,14 @@ def award_key(draw: Draw, win: Win) -> str:
     return f"draw:{draw.public_id}:slot:{win.slot}:rank:{win.rank}"
 
 
-def award_prizes(*, draw: Draw, wins: Sequence[Win], now: dt.datetime) -> list[Award]:
+def award_prizes(
+    *, draw: Draw, wins: Sequence[Win], now: dt.datetime, returns: Sequence[pools.PrizeReturn] = ()
+) -> list[Award]:
     """Make the awards of these wins and pay what can be paid at once; in the order of `wins`.
 
-    Cash, credits and points go to the wallet of a member, or wait on the draw's *owed* account for a person
-    without one. Vouchers and things wait to be claimed.
+    Cash, credits and points go to the wallet of a member, or wait on the draw's *owed* account: for a person
+    without an account, for one who was erased, and where the prize is paid on claim. Vouchers and things wait
+    to be claimed. `returns` are prizes that come back from those who lost them, in the same posting.
     """
     claim_until = now + dt.timedelta(days=draw.claim_days)
     payouts = [
@@ -48,20 +44,22 @@ def award_prizes(*, draw: Draw, wins: Sequence[Win], now: dt.datetime) -> list[A
             idem_key=award_key(draw, win),
             unit=win.prize.unit,
             amount=win.prize.amount,
-            member_id=win.entry.member_id,
+            member_id=win.entry.member_id if _is_paid_at_once(win) else None,
             about=draw.about,
         )
         for win in wins
         if win.prize.unit
     ]
-    entries = iter(pools.pay_prizes(pool=draw.pool, payments=payouts, now=now) if payouts else ())
+    _returned, paid = pools.hand_on_prizes(pool=draw.pool, returns=returns, payments=payouts, now=now)
+    entries = iter(paid)
     awards = []
     for win in wins:
         paid_entry = next(entries) if win.prize.unit else None
-        is_paid = paid_entry is not None and win.entry.member_id is not None
+        is_paid = paid_entry is not None and _is_paid_at_once(win)
         awards.append(
             Award(
                 key=award_key(draw, win),
+                source=source_for(draw.owner).name,
                 about=draw.about,
                 pool=draw.pool,
                 title=win.prize.title,
@@ -70,6 +68,8 @@ def award_prizes(*, draw: Draw, wins: Sequence[Win], now: dt.datetime) -> list[A
                 kind=win.prize.kind,
                 unit=win.prize.unit,
                 amount=win.prize.amount,
+                terms=win.prize.terms,
+                valid_days=win.prize.valid_days,
                 state=Award.State.PAID if is_paid else Award.State.CLAIMABLE,
                 claim_until=None if is_paid else claim_until,
                 payout=paid_entry if is_paid else None,
@@ -80,55 +80,42 @@ def award_prizes(*, draw: Draw, wins: Sequence[Win], now: dt.datetime) -> list[A
     return Award.objects.bulk_create(awards)
 
 
+def _is_paid_at_once(win: Win) -> bool:
+    """Into a wallet, and somebody is there to have it: an erased entry is nobody's any more."""
+    member = win.entry.member
+    return (
+        win.prize.pays == Prize.Pays.AT_ONCE
+        and member is not None
+        and member.is_active
+        and win.entry.identity is not None
+    )
+
+
+def record_winners(*, draw: Draw, wins: Sequence[Win], awards: Sequence[Award], now: dt.datetime) -> None:
+    """Write down who holds which slot, with the award of each."""
+    Winner.objects.bulk_create(
+        Winner(
+            draw=draw,
+            slot=win.slot,
+            rank=win.rank,
+            ticket=win.ticket,
+            entry=win.entry,
+            prize=win.prize,
+            award=award,
+            state=Winner.State.PAID if award.state == Award.State.PAID else Winner.State.DRAWN,
+            created_at=now,
+        )
+        for win, award in zip(wins, awards, strict=True)
+    )
+
+
+def theirs(member: User) -> Q:
+    """Which awards are this member's: by account, or by the verified address they won with."""
+    mine = Q(member=member)
+    return mine | Q(member=None, identity=member.email) if has_verified_address(member) else mine
+
+
 def claimable_awards(member: User) -> list[Award]:
-    """Awards that wait for this member: by account, or by the verified address they won with."""
-    waiting = Award.objects.filter(state=Award.State.CLAIMABLE)
-    mine = waiting.filter(member=member)
-    if has_verified_address(member):
-        mine |= waiting.filter(member=None, identity=member.email)
-    return list(mine)
-
-
-def claim_award(*, award: Award, member: User, now: dt.datetime) -> Award:
-    """Pay an award that waited on the owed account into the wallet of the member whose address won it.
-
-    Claiming again does nothing. Raises `ClaimError` for another person's award, while the address is not
-    verified, after the deadline, and for prizes the ledger does not hold.
-    """
-    with transaction.atomic():
-        award = Award.objects.select_for_update().get(pk=award.pk)
-        if award.member_id != member.pk and (award.member_id is not None or award.identity != member.email):
-            raise ClaimError(_("This prize belongs to somebody else."))
-        if award.member_id is None and not has_verified_address(member):
-            raise ClaimError(_("Confirm your e-mail address first; then claim."))
-        if award.state == Award.State.PAID:
-            return award
-        if award.state != Award.State.CLAIMABLE or (
-            award.claim_until is not None and award.claim_until < now
-        ):
-            raise ClaimError(_("The time to claim this prize is over."))
-        if not award.unit:
-            raise ClaimError(_("This prize is handed over by its organiser, who will write to you."))
-        require_payouts(award.about)
-        award.payout = pools.pay_owed(
-            pool=award.pool,
-            idem_key=f"{award.key}:claim",
-            unit=award.unit,
-            amount=award.amount,
-            member_id=member.pk,
-            about=award.about,
-            now=now,
-        )
-        award.member = member
-        award.state = Award.State.PAID
-        award.paid_at = now
-        award.save(update_fields=["payout", "member", "state", "paid_at"])
-        Winner.objects.filter(award=award, state__in=Winner.STANDING).update(state=Winner.State.PAID)
-        record(
-            actor=member,
-            action="award.claimed",
-            target=award,
-            data={"about": award.about, "unit": award.unit, "amount": award.amount},
-            now=now,
-        )
-    return award
+    """Awards that wait for this member, the most urgent first."""
+    waiting = Award.objects.filter(theirs(member), state=Award.State.CLAIMABLE)
+    return list(waiting.order_by("claim_until", "pk"))

@@ -135,6 +135,8 @@ def _wrong_award(winner: Winner) -> list[str]:
         return [f"The award of slot {winner.slot} is not worth its prize."]
     if award.unit and award.state == Award.State.PAID and award.payout is None:
         return [f"The award of slot {winner.slot} counts as paid, and the ledger knows of no payout."]
+    if award.unit and award.ended_at is not None and award.reversal_id is None:
+        return [f"The award of slot {winner.slot} was lost, and its money did not come back."]
     return []
 
 

@@ -12,6 +12,7 @@ from draws import vwd1
 from draws.models import Draw, Prize
 from draws.models.draw import LEAST_WAIT_S
 from draws.services.excluding import unfinished_excluded, why_not_excludable
+from draws.services.funding import waiting_funds
 from draws.services.randomness import why_not_available, why_not_promised
 from payments.money import format_amount
 from payments.pools import pool_balances
@@ -19,13 +20,17 @@ from payments.pools import pool_balances
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One item: what is checked, whether it holds, what was seen, and what to do when it doesn't."""
+    """One item: what is checked, whether it holds, what was seen, and what to do when it doesn't.
+
+    `waits_for_second`: it will hold once a second person agrees to what is asked already.
+    """
 
     key: str
     label: str
     ok: bool
     detail: str = ""
     mend: str = ""
+    waits_for_second: bool = False
 
 
 def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
@@ -124,10 +129,13 @@ def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
         if prize.unit:
             needed[prize.unit] = needed.get(prize.unit, 0) + prize.amount * prize.quantity
     balances = pool_balances(draw.pool)
+    held = {unit: balances[unit].reserved + balances[unit].free if unit in balances else 0 for unit in needed}
+    is_short = any(held[unit] < amount for unit, amount in needed.items())
+    waiting = waiting_funds(draw) if is_short else {}
     checks = []
     for unit, amount in sorted(needed.items()):
-        balance = balances.get(unit)
-        there = balance.reserved + balance.free if balance else 0
+        there, coming = held[unit], waiting.get(unit, 0)
+        short = max(amount - there - coming, 0)
         checks.append(
             Check(
                 f"pool:{unit}",
@@ -135,11 +143,19 @@ def _pool_checks(draw: Draw, prizes: list[Prize]) -> list[Check]:
                 there >= amount,
                 detail=_("%(there)s of %(needed)s")
                 % {"there": format_amount(there, unit), "needed": format_amount(amount, unit)},
-                mend=_("Fund the pool with %(short)s more.")
-                % {"short": format_amount(max(amount - there, 0), unit)},
+                mend=_mend_of_pool(unit, short=short, coming=coming),
+                waits_for_second=there < amount and not short,
             )
         )
     return checks
+
+
+def _mend_of_pool(unit: str, *, short: int, coming: int) -> str:
+    waits = _("%(coming)s waits for a second admin.") % {"coming": format_amount(coming, unit)}
+    if not short:
+        return waits
+    fund = _("Fund the pool with %(short)s more.") % {"short": format_amount(short, unit)}
+    return f"{fund} {waits}" if coming else fund
 
 
 def _randomness_available(draw: Draw, *, now: dt.datetime) -> Check:

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import newest_seal, record
 from draws import proof, vwd1
-from draws.models import Disposition, Draw, DrawReport, Entry, Prize, Winner
+from draws.models import Disposition, Draw, DrawReport, Entry, Prize
 from draws.owners import owner_of
 from draws.selection import Rank, draw_ranks
-from draws.services.awarding import Win, award_prizes
+from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
 from draws.services.excluding import excluded_ranks
@@ -34,6 +34,7 @@ from draws.services.reminding import cancel_reminders
 from draws.services.telling import tell_failure, tell_results
 from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
 from draws.slots import Disposition as SlotDisposition
+from draws.sources import source_for
 from payments import pools
 
 log = structlog.get_logger(__name__)
@@ -229,20 +230,7 @@ def _write(
         wins = _wins(draw, outcome, result.assignments)
         _reserve_what_is_missing(draw, now=now)
         awards = award_prizes(draw=draw, wins=wins, now=now)
-        Winner.objects.bulk_create(
-            Winner(
-                draw=draw,
-                slot=win.slot,
-                rank=win.rank,
-                ticket=win.ticket,
-                entry=win.entry,
-                prize=win.prize,
-                award=award,
-                state=Winner.State.PAID if award.state == award.State.PAID else Winner.State.DRAWN,
-                created_at=now,
-            )
-            for win, award in zip(wins, awards, strict=True)
-        )
+        record_winners(draw=draw, wins=wins, awards=awards, now=now)
         _write_skipped(draw, result.skipped, now=now)
         report = _write_report(
             draw=draw,
@@ -260,6 +248,7 @@ def _write(
         draw.next_attempt_at = None
         draw.save(update_fields=["status", "executed_at", "execution_error", "attempts", "next_attempt_at"])
         cancel_reminders(draw, by=None, now=now)
+        source_for(draw.owner).tell_won(awards, now)
         tell_results(draw=draw, report=report, now=now)
         if (owner := owner_of(draw)) is not None and owner.on_completed is not None:
             owner.on_completed(draw, report, now)

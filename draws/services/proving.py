@@ -124,7 +124,16 @@ def _promised(draw: Draw) -> dict[str, Any]:
 
 def proof_of(draw: Draw) -> dict[str, Any]:
     """The whole proof of an executed draw, as it is published."""
-    return proof.full_proof(report=draw.report.proof, dispositions=dispositions_of(draw))
+    return proof.full_proof(
+        report=draw.report.proof,
+        dispositions=dispositions_of(draw),
+        extension=[rank.as_row() for rank in draw.extra_ranks.all()],
+    )
+
+
+def rank_rows_of(draw: Draw) -> list[dict[str, Any]]:
+    """Every rank drawn by now, as in the proof: those of the execution and those drawn since."""
+    return [*draw.report.proof["ranks"], *(rank.as_row() for rank in draw.extra_ranks.all())]
 
 
 def canonical_manifest(draw: Draw) -> bytes:
@@ -159,7 +168,7 @@ def verify_stored_draw(draw: Draw) -> list[str]:
         wrong.append("The seed is not that of manifest and revealed values.")
     try:
         with frozen_entries(draw) as entries:
-            wrong += _wrong_ranks(report.proof["ranks"], seed=seed, entries=entries)
+            wrong += _wrong_ranks(rank_rows_of(draw), seed=seed, entries=entries)
     except EntriesChangedError as error:
         wrong.append(f"The stored entries file is not the one of the manifest. {error}")
     return wrong + _wrong_winners(draw)

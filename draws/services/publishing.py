@@ -1,4 +1,4 @@
-"""Before a draw: funding its pool, publishing it, calling it off."""
+"""Before a draw: publishing it, calling it off."""
 
 import datetime as dt
 from collections import defaultdict
@@ -25,27 +25,7 @@ _LEAST_ALTERNATES = 3
 
 
 class PublishError(DrawError):
-    """The draw can't be published, funded or cancelled as it stands. The message says what to do."""
-
-
-def fund_draw(
-    *, draw: Draw, unit: str, amount: int, by: User, reason: str, idem_key: str, now: dt.datetime
-) -> None:
-    """Move `amount` minor units from outside into the draw's pool. Repeats of `idem_key` do it once.
-
-    Raises `PublishError` without a reason, for an amount below 1, and for a draw that is over.
-    """
-    if not reason.strip():
-        raise PublishError(_("Say why the pool is funded: it is kept in the audit trail."))
-    if amount < 1:
-        raise PublishError(_("The amount must be above zero."))
-    with transaction.atomic():
-        # Locked, so that no money comes in behind the back of the one who empties the pool of a finished draw.
-        if Draw.objects.select_for_update().get(pk=draw.pk).is_finished:
-            raise PublishError(_("This draw is over: there is nothing left to fund."))
-        pools.fund_pool(
-            pool=draw.pool, unit=unit, amount=amount, by=by, reason=reason, idem_key=idem_key, now=now
-        )
+    """The draw can't be published or cancelled as it stands. The message says what to do."""
 
 
 def prize_totals(draw: Draw) -> dict[str, int]:

@@ -43,9 +43,11 @@ def tell(
 
 
 def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
-    """Queue the notices of a draw that has just been made, in the transaction that makes it."""
+    """Queue the notices of a draw that has just been made, in the transaction that makes it.
+
+    Those to its winners belong to whoever owns the awards (`draws/sources.py`).
+    """
     contexts: dict[str, dict[str, Any]] = {
-        "winner_announcement": {"claim_until": now + dt.timedelta(days=draw.claim_days)},
         "non_winner": {"winners": report.winners_count},
         "results_published": {"winners": report.winners_count},
         "admin_summary": {

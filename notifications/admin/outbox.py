@@ -290,7 +290,7 @@ def _chosen(queryset: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def _words(delivery: Delivery) -> SafeString:
     try:
-        words = words_of(delivery, kinds.get(delivery.message.kind))
+        words = words_of(delivery, kinds.get(delivery.message.kind), with_links=False)
     except Exception as error:  # a broken template is shown as what it is, to the one who can mend it
         return _preformatted(f"{type(error).__name__}: {error}")
     return _preformatted(f"{words.subject}\n\n{words.text}")

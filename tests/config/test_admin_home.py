@@ -142,7 +142,7 @@ class TestPanels:
         funded = make_draft(title="Ready", opens_at=timezone.now() + HOUR / 2)
         fund(funded)
         rows = {row.title: row for row in panels(boss)["Waiting for a person"]}
-        assert set(rows) == {"Unpublished", "Ready", "1 prize to hand over", "1 prize waits to be claimed"}
+        assert set(rows) == {"Unpublished", "Ready", "2 prizes wait to be claimed"}
         assert "Its pool lacks KES 1,200.00." in rows["Unpublished"].note
         assert rows["Unpublished"].tone == "bad"
         assert (rows["Ready"].note, rows["Ready"].tone) == ("Draft: to be published.", "wait")

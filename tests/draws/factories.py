@@ -30,7 +30,9 @@ VOUCHER = ("Dinner for two", "voucher", 0, 1)
 _numbers = itertools.count(1)
 
 
-def make_draft(*, prizes: Any = (CASH, SMALL), closes_in: dt.timedelta = HOUR, **fields: Any) -> Draw:
+def make_draft(
+    *, prizes: Any = (CASH, SMALL), closes_in: dt.timedelta = HOUR, pays: str = "at_once", **fields: Any
+) -> Draw:
     """A draft; `prizes` are (title, kind, amount, quantity), `closes_in` counts from this moment."""
     number = next(_numbers)
     closes_at = timezone.now().replace(microsecond=0) + closes_in
@@ -43,7 +45,13 @@ def make_draft(*, prizes: Any = (CASH, SMALL), closes_in: dt.timedelta = HOUR, *
     draw = Draw.objects.create(**(defaults | times | fields))
     for position, (title, kind, amount, quantity) in enumerate(prizes, start=1):
         Prize.objects.create(
-            draw=draw, title=title, kind=kind, amount=amount, quantity=quantity, position=position
+            draw=draw,
+            title=title,
+            kind=kind,
+            amount=amount,
+            quantity=quantity,
+            position=position,
+            pays=pays,
         )
     return draw
 

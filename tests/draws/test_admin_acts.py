@@ -42,7 +42,7 @@ def boss(client):
 ALLOWED = {
     roles.SUPER_ADMIN: set(ACTS),
     roles.MANAGER_ADMIN: set(ACTS) - {"execute"},
-    roles.FINANCE: {"fund"},
+    roles.FINANCE: {"fund", "return"},
     roles.SUPPORT_LEAD: set(),
 }
 # What is offered in which state.

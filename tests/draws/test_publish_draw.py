@@ -162,7 +162,7 @@ def test_funding_repeated_under_one_key_moves_money_once():
 @pytest.mark.parametrize(("amount", "reason"), [(0, "Gift"), (-5, "Gift"), (5, "  ")])
 def test_funding_needs_an_amount_and_a_reason(amount, reason):
     draw = make_draft()
-    with pytest.raises(services.PublishError):
+    with pytest.raises(services.FundingError):
         services.fund_draw(
             draw=draw, unit="KES", amount=amount, by=admin(), reason=reason, idem_key="k", now=timezone.now()
         )
@@ -173,7 +173,7 @@ def test_a_finished_draw_takes_no_money_even_from_a_stale_page():
     draw = make_draw()
     services.cancel_draw(draw=draw, by=admin(), reason="Rain", now=timezone.now())
     assert draw.status == Draw.Status.ACTIVE  # what the page still believes
-    with pytest.raises(services.PublishError, match="nothing left to fund"):
+    with pytest.raises(services.FundingError, match="nothing left to fund"):
         fund(draw)
     assert pool_of(draw) == (0, 0, 0)
 

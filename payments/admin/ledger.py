@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
+from payments.admin.adjusting import WalletAdjusting
+from payments.admin.readonly import ReadOnlyAdmin
 from payments.models import Account, LedgerEntry, Posting
 from payments.money import format_amount, unit_label
 from payments.subjects import known_kinds, words_of
@@ -47,25 +49,8 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """A list and a page, and nothing to press. The database would refuse it anyway."""
-
-    actions = None
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(WalletAdjusting, ReadOnlyAdmin):
     """Accounts, found by the beginning of their code or by their owner."""
 
     list_display = ("code", "owner", "held", "postings_count", "lowest")

@@ -1,0 +1,136 @@
+"""What staff do to one award by hand: words, form, when it is offered, and the service it calls."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from accounts.models import User
+from draws import services
+from draws.admin.vacancy_acts import PublishedReasonForm
+from draws.forms import ConfirmForm, ReasonForm
+from draws.models import Award, PrizeAddress
+
+_ENDED = (Award.State.EXPIRED, Award.State.REVERSED)
+
+
+class ReplaceForm(PublishedReasonForm):
+    """Why a winner loses the prize, and whether it is taken out of the wallet."""
+
+    take_back = forms.BooleanField(
+        label=gettext_lazy("Take a prize that was paid back out of the winner's wallet"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=gettext_lazy(
+            "Only where the wallet still holds it. The winner sees it in the wallet and is told."
+        ),
+    )
+
+
+class SentForm(forms.Form):
+    """What the winner needs to follow the parcel."""
+
+    note = forms.CharField(
+        label=gettext_lazy("Note to the winner"),
+        max_length=300,
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        help_text=gettext_lazy("Courier and tracking number, or a link. Shown on the winner's page."),
+    )
+
+
+@dataclass(frozen=True)
+class AwardAct:
+    """One thing that may be done to an award by hand. `why_not` is empty where the act makes sense now."""
+
+    title: str | Promise
+    intro: str | Promise
+    submit: str | Promise
+    run: Callable[[Award, dict[str, Any], User, dt.datetime], str]
+    why_not: Callable[[Award], str]
+    form_class: type[forms.Form] = ConfirmForm
+    is_danger: bool = False
+
+
+def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+    services.disqualify_winner(
+        award=award, by=by, reason=data["reason"], take_back=data["take_back"], now=now
+    )
+    return _("The winner has lost the prize; the next rank, if there is one, has it now.")
+
+
+def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+    services.mark_sent(award=award, note=data["note"], by=by, now=now)
+    return _("Marked as sent.")
+
+
+def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+    services.revoke_claim_links(award=award, by=by, reason=data["reason"], now=now)
+    return _("Every link to this prize given out so far is worthless now.")
+
+
+def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+    services.erase_address(award=award, by=by, now=now)
+    return _("The address is erased.")
+
+
+def _why_not_erase(award: Award) -> str:
+    if award.state == Award.State.CLAIMED:
+        return _("It has not been sent yet, and without the address it can't be.")
+    return "" if PrizeAddress.objects.filter(award=award).exists() else _("There is no address to erase.")
+
+
+AWARD_ACTS = {
+    "replace": AwardAct(
+        title=gettext_lazy("Replace this winner"),
+        intro=gettext_lazy(
+            "The winner loses the prize, and the next unused rank takes it over: nobody chooses who. The reason is "
+            "published with the draw's proof, and the winner is told."
+        ),
+        submit=gettext_lazy("Replace the winner"),
+        run=_replace,
+        why_not=lambda award: _("This prize has been lost already.") if award.state in _ENDED else "",
+        form_class=ReplaceForm,
+        is_danger=True,
+    ),
+    "sent": AwardAct(
+        title=gettext_lazy("Mark as sent"),
+        intro=gettext_lazy("The thing is on its way to the address that the winner gave."),
+        submit=gettext_lazy("It is sent"),
+        run=_sent,
+        why_not=lambda award: (
+            ""
+            if award.kind == Award.PHYSICAL and award.state == Award.State.CLAIMED
+            else _("Only a thing whose winner has given an address can be sent.")
+        ),
+        form_class=SentForm,
+    ),
+    "revoke": AwardAct(
+        title=gettext_lazy("Revoke claim links"),
+        intro=gettext_lazy(
+            "Every secret link to this prize that was mailed so far stops working. A reminder still to come, or the "
+            "announcement sent again, brings a new one."
+        ),
+        submit=gettext_lazy("Revoke the links"),
+        run=_revoke,
+        why_not=lambda award: (
+            _("The winner has an account, and needs no link.") if award.member_id is not None else ""
+        ),
+        form_class=ReasonForm,
+        is_danger=True,
+    ),
+    "erase_address": AwardAct(
+        title=gettext_lazy("Erase address"),
+        intro=gettext_lazy("The parcel has arrived: where it went is nobody's business any more."),
+        submit=gettext_lazy("Erase the address"),
+        run=_erase,
+        why_not=_why_not_erase,
+        is_danger=True,
+    ),
+}

@@ -1,0 +1,47 @@
+"""The message kinds of payments, and who receives them."""
+
+import datetime as dt
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from notifications.kinds import Category, Channel, Kind, Reach, register
+from notifications.models import Message
+from notifications.recipients import members
+from payments.approvals import deciders_of
+from payments.models import Approval
+
+_BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+_APPROVAL = {"what": str, "amounts": str, "thing": str, "reason": str, "approval": int, "by": str}
+
+
+def deciders(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Those who may decide about the approval that the message is about; not who asked."""
+    approval = Approval.objects.get(public_id=message.about.removeprefix("payments.approval:"))
+    return members(deciders_of(approval))
+
+
+KINDS = (
+    Kind(
+        name="payments.approval_requested",
+        title=_("An act with money waits for a second person"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_APPROVAL, "expires_at": dt.datetime},
+        recipients=deciders,
+    ),
+    Kind(
+        name="payments.approval_decided",
+        title=_("What became of an act with money that you asked for"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_APPROVAL, "outcome": str, "note": str},
+    ),
+)
+
+
+def register_kinds() -> None:
+    """Called once the apps are loaded."""
+    for kind in KINDS:
+        register(kind)
