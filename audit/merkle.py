@@ -20,6 +20,8 @@ HASH_BYTES = 32
 
 _BATCH_LEVELS = 10
 _BATCH = 1 << _BATCH_LEVELS
+SUBTREE = _BATCH
+"""Leaves in a run whose root may be kept, so that a proof needs no other leaves than those of one run."""
 
 
 class MerkleError(ValueError):
@@ -107,6 +109,27 @@ def inclusion_proof_streamed(*, leaves: Iterable[bytes], index: int, size: int) 
             raise MerkleError(f"the leaves end after {start + tree.size}, and there should be {size}")
         roots[start] = tree.root()
     return [roots[start] for start, _ in stretches]
+
+
+def inclusion_proof_by_runs(*, run: Sequence[bytes], index: int, roots: Sequence[bytes]) -> list[bytes]:
+    """The audit path of leaf `index` out of one run of leaves and the roots of all runs.
+
+    The leaves of a tree fall into runs of `SUBTREE`, of which only the last may be shorter; `run` are the leaves of
+    the one with the leaf, `roots` is `merkle_root` of every run. As `SUBTREE` is a power of two, each run is a
+    subtree, and the tree above them has the shape of one with a leaf for each. Raises `MerkleError` when `index`
+    is in no run, or `run` is not as long as its place says.
+    """
+    place, within = divmod(index, SUBTREE)
+    if not 0 <= place < len(roots) or not within < len(run) <= SUBTREE:
+        raise MerkleError(f"leaf {index} is in none of {len(roots)} runs of leaves")
+    if place < len(roots) - 1 and len(run) != SUBTREE:
+        raise MerkleError(
+            f"run {place} has {len(run)} leaves, and only the last may be shorter than {SUBTREE}"
+        )
+    below = inclusion_proof(leaves=run, index=within)
+    return below + [
+        _fold_ragged(list(roots[start:stop])) for start, stop in _sibling_ranges(place, len(roots))
+    ]
 
 
 def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:

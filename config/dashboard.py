@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from config.home_facts import facts_for, machinery_for, pools_in_draws
 from config.home_panels import panels_for
+from draws.admin.analytics import PERMISSION as ANALYTICS
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -37,6 +38,7 @@ def admin_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "facts": facts_for(user, now=now),
             "pools": pools_in_draws() if sees_pools else [],
             "machinery": machinery,
+            "sees_analytics": user.has_perm(ANALYTICS),
         }
     )
     return context

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from draws.admin import analytics
 from payments.approvals import waiting_for
 
 # (title, ((model, icon), …)); a model without an admin page is left out, one that is not named here comes last.
@@ -55,6 +56,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
 )
+# Pages that belong to no model: (title, icon, name of the address, permission).
+PAGES = ((gettext_lazy("Analytics"), "monitoring", "draws_analytics", analytics.PERMISSION),)
 _LAST = gettext_lazy("More")
 _PLAIN_ICON = "table_rows"
 # Reached from the page they belong to.
@@ -70,9 +73,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         and model_admin.has_module_permission(request)
         and model_admin.has_view_or_change_permission(request)
     }
-    groups: list[dict[str, Any]] = [
-        {"items": [{"title": _("Home"), "icon": "home", "link": reverse("admin:index")}]},
+    first = [{"title": _("Home"), "icon": "home", "link": reverse("admin:index")}]
+    first += [
+        {"title": str(title), "icon": icon, "link": reverse(name)}
+        for title, icon, name, permission in PAGES
+        if isinstance(request.user, User) and request.user.has_perm(permission)
     ]
+    groups: list[dict[str, Any]] = [{"items": first}]
     for title, models in GROUPS:
         items = [
             _item(pages.pop(label), icon) | _badge(request, label) for label, icon in models if label in pages

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("payments.urls")),
     path("", include("notifications.urls")),
     path("healthz", views.healthz, name="healthz"),
+    path("admin/draws/analytics/", include("draws.admin.analytics")),
     path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api_urls")),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from draws import prize_views, views
+from draws import check_views, prize_views, views
 
 app_name = "draws"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("draws/<slug:slug>/enter/", views.enter, name="enter"),
     path("draws/<slug:slug>/receipt/", views.receipt, name="receipt"),
     path("draws/<slug:slug>/results/", views.results, name="results"),
+    path("draws/<slug:slug>/verify/", check_views.verify, name="verify"),
     path("draws/<slug:slug>/proof.json", views.proof_json, name="proof"),
     path("draws/<slug:slug>/manifest.json", views.manifest_json, name="manifest"),
     path("draws/<slug:slug>/entries.csv", views.entries_csv, name="entries"),

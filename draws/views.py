@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import User
 from audit.services import newest_seal
 from draws import services
+from draws.check_views import receipt_evidence
 from draws.models import Draw, Entry, Winner
 from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
@@ -88,6 +89,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         "prize_total": sorted(prize_totals(draw).items()),
         "entry": entry,
         "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),
+        "odds": services.odds_of(draw=draw, weight=entry.weight if entry else 1),
         "can_enter": phase == "open" and entry is None and not why_not,
         "why_not": why_not,
         "conditions": _conditions(draw),
@@ -165,7 +167,14 @@ def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     if entry is None:
         raise Http404
     return render(
-        request, "draws/receipt.html", {"draw": draw, "entry": entry, "phase": draw.phase(timezone.now())}
+        request,
+        "draws/receipt.html",
+        {
+            "draw": draw,
+            "entry": entry,
+            "phase": draw.phase(timezone.now()),
+            **receipt_evidence(draw, entry),
+        },
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ from audit.services import record
 from draws.admin.asking import DrawActs
 from draws.admin.listing import DrawChangeList, DueFilter, PhaseFilter
 from draws.admin.overview import PHASES, amounts, in_utc, in_zone, late_by, overview_of
+from draws.admin.rehearsal import rehearsal_page
 from draws.forms import DrawForm, PrizeForm, PrizeFormSet
 from draws.models import Draw, Prize
 from draws.services import prize_totals
@@ -110,6 +111,13 @@ class DrawAdmin(DrawActs):
             },
         ),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(rehearsal_page)
+        return [
+            path("<int:draw_id>/rehearsal/", view, name="draws_draw_rehearsal"),
+            *super().get_urls(),
+        ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DrawChangeList]:
         return DrawChangeList

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from accounts.models import User
 from audit.models import Record
+from draws.admin.entry_times import entries_plot
 from draws.models import Draw
 from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
@@ -218,6 +219,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "next_attempt": in_zone(draw.next_attempt_at, draw.zone) if draw.next_attempt_at else "",
         "imports": list(draw.imports.select_related("by")[:10]) if may_see_entries(user) else [],
         "links": _links(draw, user),
+        "entries_plot": entries_plot(draw, now=now),
         "approvals": _approvals(draw, user),
         "notes": [(note, in_zone(note.at, draw.zone) if note.at else "") for note in story_of(draw, now=now)],
     }
@@ -297,6 +299,14 @@ def _links(draw: Draw, user: User) -> list[dict[str, str]]:
         )
         links.append(
             {"title": _("Entries file"), "href": reverse("draws:entries", args=[draw.slug]), "icon": "csv"}
+        )
+    if draw.published_at is not None:
+        links.append(
+            {
+                "title": _("Rehearsal"),
+                "href": reverse("admin:draws_draw_rehearsal", args=[draw.pk]),
+                "icon": "experiment",
+            }
         )
     if draw.executed_at is not None:
         links.append(

@@ -3,6 +3,7 @@
 Each opens its own transactions.
 """
 
+from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
 from draws.services.checks import Check, execution_checks, publishing_checks
@@ -22,6 +23,7 @@ from draws.services.handing_over import (
 )
 from draws.services.holding import PayoutsStoppedError
 from draws.services.importing import ImportRefusedError, import_entries
+from draws.services.inclusion import Inclusion, inclusion_of
 from draws.services.losing import (
     DisqualifyError,
     ExpirySummary,
@@ -62,8 +64,10 @@ __all__ = [
     "FundingError",
     "HandOverError",
     "ImportRefusedError",
+    "Inclusion",
     "NewEntry",
     "NewPrize",
+    "Odds",
     "PayoutsStoppedError",
     "PrizeTerms",
     "PublishError",
@@ -99,7 +103,9 @@ __all__ = [
     "freeze_due_draws",
     "fund_draw",
     "import_entries",
+    "inclusion_of",
     "mark_sent",
+    "odds_of",
     "open_draw_for",
     "pool_of",
     "prize_totals",
@@ -114,4 +120,5 @@ __all__ = [
     "rotate_draw_secrets",
     "verify_stored_draw",
     "waiting_funds",
+    "weight_classes",
 ]

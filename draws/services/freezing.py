@@ -224,15 +224,21 @@ def entries_file_name(draw: Draw) -> str:
     return f"draws/{draw.public_id}/entries.csv"
 
 
+def entries_blocks(draw: Draw) -> Iterator[bytes]:
+    """The entries file as the database gives it at this moment, in blocks cut anywhere."""
+    with connection.cursor() as cursor, cursor.copy(_ENTRIES_ROWS.format(draw_id=draw.pk)) as copy:
+        for block in copy:
+            yield bytes(block)
+
+
 @contextmanager
 def written_entries_file(draw: Draw) -> Iterator[tuple[IO[bytes], EntriesSummary]]:
     """The entries file of locked entries, made from the database into a temporary file, with its digests."""
     digest = EntriesDigest()
     with tempfile.TemporaryFile() as file:
-        with connection.cursor() as cursor, cursor.copy(_ENTRIES_ROWS.format(draw_id=draw.pk)) as copy:
-            for block in copy:
-                digest.update(bytes(block))
-                file.write(block)
+        for block in entries_blocks(draw):
+            digest.update(block)
+            file.write(block)
         file.seek(0)
         yield file, digest.summary()
 
