@@ -48,7 +48,9 @@ def fresh_sign_in_required(view: View[P]) -> View[P]:
     def asking(owner: Any, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if is_fresh(request, now=timezone.now()):
             return view(owner, request, *args, **kwargs)
-        return _confirm(request)
+        return ask_to_confirm(
+            request, _("Money is moved only soon after signing in. Confirm that it is you.")
+        )
 
     return asking
 
@@ -62,7 +64,8 @@ def kept_form(request: HttpRequest) -> QueryDict | None:
     return QueryDict(kept["data"])
 
 
-def _confirm(request: HttpRequest) -> HttpResponse:
+def ask_to_confirm(request: HttpRequest, sentence: str) -> HttpResponse:
+    """Lead to the page that asks for the password or the code, saying why; what was typed is kept."""
     # `Any`: a user or nobody; the admin lets nobody but users in.
     user: Any = request.user
     ways = get_adapter().get_reauthentication_methods(user)
@@ -74,7 +77,6 @@ def _confirm(request: HttpRequest) -> HttpResponse:
             ),
         )
         return HttpResponseRedirect(reverse("admin:index"))
-    sentence = _("Money is moved only soon after signing in. Confirm that it is you.")
     if request.method == "POST":
         typed = request.POST.copy()
         typed.pop("csrfmiddlewaretoken", None)

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.api_keys import KEY_START, ApiKeyRefusedError, key_behind
+from accounts.fresh_sign_in import is_fresh
 from accounts.models import ApiKey, User
 
 if TYPE_CHECKING:  # which imports this module, as the settings tell it to
@@ -60,11 +61,21 @@ class ScopeMissingError(exceptions.APIException):
     default_code = "scope_missing"
 
 
-def needs(*, read: str = "", write: str = "", permission: str = "") -> type[BasePermission]:
+class StaleSignInError(exceptions.APIException):
+    """A session that moves money has to be of a person who signed in a moment ago, as on the pages of the admin."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_code = "sign_in_again"
+
+
+def needs(
+    *, read: str = "", write: str = "", permission: str = "", moves_money: bool = False
+) -> type[BasePermission]:
     """A permission class: somebody is signed in, and is staff with `permission` where one is named.
 
-    Who comes with a key needs the scope `read` for methods that change nothing and `write` for the others. Signed
-    out is answered 401; without the right there is nothing here: 404.
+    Who comes with a key needs the scope `read` for methods that change nothing and `write` for the others; who
+    comes with a session to move money, a fresh sign-in. Signed out is answered 401; without the right there is nothing
+    here: 404.
     """
 
     class Needs(BasePermission):
@@ -80,8 +91,11 @@ def needs(*, read: str = "", write: str = "", permission: str = "") -> type[Base
             if permission and not (user.is_staff and user.has_perm(permission)):
                 raise exceptions.NotFound
             scope = read if request.method in SAFE_METHODS else write
-            if isinstance(request.auth, ApiKey) and scope not in request.auth.scopes:
-                raise ScopeMissingError(_("This key lacks the scope %(scope)s.") % {"scope": scope})
+            if isinstance(request.auth, ApiKey):
+                if scope not in request.auth.scopes:
+                    raise ScopeMissingError(_("This key lacks the scope %(scope)s.") % {"scope": scope})
+            elif moves_money and not is_fresh(request._request, now=timezone.now()):
+                raise StaleSignInError(_("Sign in again, or confirm that it is you: this moves money."))
             return True
 
     return Needs

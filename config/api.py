@@ -17,6 +17,7 @@ from draws.services import (
     EntriesChangedError,
     EntryRefusedError,
     ExecutionError,
+    RandomnessError,
 )
 
 PROBLEM = "application/problem+json"
@@ -26,6 +27,7 @@ LARGEST_BODY = 64 * 1024
 # What our services refuse with: status and the stable code.
 _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (EntryRefusedError, status.HTTP_409_CONFLICT, "entry_refused"),
+    (RandomnessError, status.HTTP_409_CONFLICT, "randomness_missing"),
     (ExecutionError, status.HTTP_409_CONFLICT, "execution_refused"),
     (EntriesChangedError, status.HTTP_503_SERVICE_UNAVAILABLE, "entries_changed"),
     (DrawError, status.HTTP_409_CONFLICT, "refused"),

@@ -1,6 +1,6 @@
 """The pages on which people make, look at and revoke their API keys."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.forms import ApiKeyForm
+from accounts.fresh_sign_in import ask_to_confirm, is_fresh, kept_form
 from accounts.models import ApiKey, User
 from accounts.scopes import all_scopes
 from config.api_keys import ApiKeyError, create_api_key, revoke_api_key
@@ -28,9 +29,14 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     """My keys, and a form for a new one. The answer to the form shows the key: this once, and kept nowhere."""
     assert isinstance(request.user, User)
     now = timezone.now()
-    form = ApiKeyForm(request.POST or None, owner=request.user)
+    typed = request.POST if request.method == "POST" else kept_form(request)
+    form = ApiKeyForm(typed, owner=request.user)
     made = None
     if request.method == "POST" and form.is_valid():
+        if _is_for_staff(form.cleaned_data["scopes"]) and not is_fresh(request, now=now):
+            return ask_to_confirm(
+                request, _("Keys for staff are made only soon after signing in. Confirm that it is you.")
+            )
         try:
             made = create_api_key(
                 owner=request.user,
@@ -55,6 +61,11 @@ def api_keys(request: HttpRequest) -> HttpResponse:
         for key in page.object_list
     ]
     return render(request, "account/api_keys.html", {"form": form, "made": made, "rows": rows, "page": page})
+
+
+def _is_for_staff(names: Container[str]) -> bool:
+    """Whether a key of these scopes could do what its owner has to be staff for, long after this sign-in."""
+    return any(scope.permission for scope in all_scopes() if scope.name in names)
 
 
 def _titles(key: ApiKey, titles: Mapping[str, object]) -> list[str]:

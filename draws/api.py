@@ -40,7 +40,7 @@ from draws.services.monitoring import executor_health
 
 _MOST_DUE = 500
 _Watches = needs(read=DRAWS_MONITOR, permission="draws.view_draw")
-_Executes = needs(write=DRAWS_EXECUTE, permission="draws.execute_draw")
+_Executes = needs(write=DRAWS_EXECUTE, permission="draws.execute_draw", moves_money=True)
 _Member = needs(read=ENTRIES_READ, write=ENTRIES_WRITE)
 
 

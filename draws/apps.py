@@ -1,6 +1,9 @@
 """The `draws` app."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from draws.checks import check_relays, check_secret_keys
 
 
 class DrawsConfig(AppConfig):
@@ -14,6 +17,8 @@ class DrawsConfig(AppConfig):
         from draws.services import funding  # noqa: PLC0415
         from draws.services.draw_awards import DRAW_AWARDS  # noqa: PLC0415
 
+        checks.register(check_relays, checks.Tags.compatibility)
+        checks.register(check_secret_keys, checks.Tags.security)
         kinds.register_kinds()
         scopes.register_scopes()
         subjects.register()

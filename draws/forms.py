@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -122,7 +123,7 @@ class DrawForm(forms.ModelForm[Draw]):
             ("drand", _("The round of the public drand beacon at the draw's time")),
             ("public_text", _("A text announced elsewhere, after entries are frozen")),
         ],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text=_("None: the site's default. Several are mixed, in this order; all of them must come."),
     )
     public_text_label = forms.CharField(
@@ -140,7 +141,7 @@ class DrawForm(forms.ModelForm[Draw]):
         label=_("Skips the winners of"),
         queryset=Draw.objects.none(),
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text=_(
             "Published draws of one series that are drawn before this one. The draw joins their series: whoever "
             "is in several of them has the same public id in all."

@@ -31,6 +31,9 @@ class ChangeForm(ReasonForm):
     def __init__(self, *args: Any, draw: Draw, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.draw = draw
+        self.fields["reason"].help_text = _(
+            "Published on the draw's page, and told to everybody who has entered."
+        )
         self.prizes = list(draw.prizes.all())
         self.initial.update(title=draw.title, rules=draw.rules, based_on=draw.changes.count())
         for name in _TIMES:

@@ -238,7 +238,7 @@ class Approval(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} · {self.about}"
+        return f"№ {self.pk}"
 
     @property
     def name(self) -> str:

@@ -65,9 +65,13 @@ END $$;
 CREATE TRIGGER draws_award_stopped BEFORE UPDATE ON draws_award FOR EACH ROW
     WHEN (OLD.state <> 'paid' AND NEW.state = 'paid' AND NEW.about LIKE 'draws.draw:%')
     EXECUTE FUNCTION draws_award_refuse_stopped();
+CREATE TRIGGER draws_award_stopped_insert BEFORE INSERT ON draws_award FOR EACH ROW
+    WHEN (NEW.state = 'paid' AND NEW.about LIKE 'draws.draw:%')
+    EXECUTE FUNCTION draws_award_refuse_stopped();
 """
 PAYOUTS_BACK = """
 DROP TRIGGER draws_award_stopped ON draws_award;
+DROP TRIGGER draws_award_stopped_insert ON draws_award;
 DROP FUNCTION draws_award_refuse_stopped();
 """
 

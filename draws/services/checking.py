@@ -131,7 +131,7 @@ def wrong_payouts(draw: Draw) -> list[str]:
 
 def _wrong_award(winner: Winner) -> list[str]:
     award, prize = winner.award, winner.prize
-    if (award.kind, award.unit, award.amount) != (prize.kind, prize.unit, prize.amount if prize.unit else 0):
+    if (award.kind, award.unit, award.amount) != (prize.kind, prize.unit, prize.amount):
         return [f"The award of slot {winner.slot} is not worth its prize."]
     if award.unit and award.state == Award.State.PAID and award.payout is None:
         return [f"The award of slot {winner.slot} counts as paid, and the ledger knows of no payout."]

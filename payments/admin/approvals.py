@@ -380,7 +380,8 @@ def _row(
     return {
         "code": code,
         "amount": ("+" if amount > 0 else "") + format_amount(amount, unit),
-        "before": "—" if before is None else format_amount(before, unit),
-        "after": "—" if after is None else format_amount(after, unit),
+        "keeps": before is not None and after is not None,
+        "before": "" if before is None else format_amount(before, unit),
+        "after": "" if after is None else format_amount(after, unit),
         "short": short,
     }

@@ -336,6 +336,17 @@ def test_a_draw_that_is_not_ready_is_refused_with_what_is_missing(boss, make):
 
 
 @pytest.mark.django_db
+def test_a_draw_whose_randomness_is_not_there_waits_for_it(boss, monkeypatch):
+    def dead(**kwargs):
+        raise services.RandomnessError("No relay has the round.")
+
+    draw = make_frozen()
+    monkeypatch.setattr(executing, "collect_randomness", dead)
+    answer = execute(boss, draw)
+    assert (answer.status_code, answer.json()["code"]) == (409, "randomness_missing")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("body", "field", "code"),
     [

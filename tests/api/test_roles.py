@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
@@ -179,6 +180,18 @@ def test_execution_is_closed_to_visitors_and_to_keys_for_something_else():
     draw.refresh_from_db()
     assert draw.executed_at is None
     assert send(key_client(boss, "draws:execute"), path, reason).status_code == 200
+
+
+def test_a_session_that_executes_must_be_fresh_and_a_key_need_not():
+    draw = make_frozen()
+    path, reason = f"/api/draws/{draw.public_id}/execute/", {"reason": "Beat is down."}
+    boss = staff(roles.SUPER_ADMIN)
+    client = session_client(boss)
+    with time_machine.travel(timezone.now() + dt.timedelta(hours=1)):
+        answer = send(client, path, reason)
+        assert (answer.status_code, answer.json()["code"]) == (403, "sign_in_again")
+        assert client.get(f"/api/draws/{draw.public_id}/status/").json()["executed_at"] is None
+        assert send(key_client(boss, "draws:execute"), path, reason).status_code == 200
 
 
 # ── Keys that are over ────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ import re
 from hashlib import sha256
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -129,6 +130,28 @@ def test_staff_scopes_are_offered_to_those_who_have_the_right():
     assert "draws:monitor" in shown
     assert "draws:execute" not in shown
     assert "draws:monitor" not in session_client(alice()).get(PAGE).content.decode()
+
+
+@pytest.mark.django_db
+def test_a_key_for_staff_wants_a_fresh_sign_in_and_the_form_is_kept_meanwhile():
+    boss = make_user(role=roles.SUPER_ADMIN, is_staff=True, password="a long password")
+    client = session_client(boss)
+    with time_machine.travel(timezone.now() + dt.timedelta(hours=1)):
+        answer = make_on_page(client, name="Watch", scopes=["draws:monitor"])
+        assert answer.status_code == 302
+        assert answer.url.startswith("/accounts/reauthenticate/")
+        assert not ApiKey.objects.exists()
+        back = client.post(answer.url, {"password": "a long password"}, follow=True)
+        assert 'value="Watch"' in back.content.decode()
+        assert make_on_page(client, name="Watch", scopes=["draws:monitor"]).status_code == 200
+        assert ApiKey.objects.get().scopes == ["draws:monitor"]
+
+
+@pytest.mark.django_db
+def test_a_key_for_oneself_does_not():
+    client = session_client(alice())
+    with time_machine.travel(timezone.now() + dt.timedelta(hours=1)):
+        assert token_on(make_on_page(client))
 
 
 @pytest.mark.django_db

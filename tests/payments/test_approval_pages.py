@@ -116,7 +116,7 @@ class TestDeciding:
             "+KES 100,000.01",
             "−KES 100,000.01",
             "What would happen",
-            "KES 0.00",
+            "Holds KES 0.00 now, and would hold KES 100,000.01.",
         ):
             assert words in shown, words
         assert page_of(draw) in shown
