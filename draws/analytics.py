@@ -372,7 +372,9 @@ def lateness_spread(period: Period) -> Table:
             period,
         )
     )
-    return Table((_("Late by up to"), _("Executions")), [(name, found.get(at, 0)) for at, name in enumerate(names)])
+    return Table(
+        (_("Late by up to"), _("Executions")), [(name, found.get(at, 0)) for at, name in enumerate(names)]
+    )
 
 
 def day_label(day: dt.date) -> str:
