@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
+_LINE_CHARACTERS = 36  # small ones, beside the axis on a screen of 360 px
 HEIGHT = 160
 """Units from the base line to the top of a plot."""
 
@@ -106,8 +107,12 @@ def shares(values: Sequence[float], most: float) -> list[tuple[float, float]]:
     return parts
 
 
-def labelled(places: int, *, most: int = 6) -> list[int]:
-    """Which places have a label beneath them: evenly apart, the first among them, at most `most`."""
+def labelled(places: int, *, longest: int = 5) -> list[int]:
+    """Which places have a label beneath them: evenly apart, the first among them, from 2 to 6.
+
+    `longest` is the number of characters of the longest label: they fit side by side on a phone.
+    """
+    most = min(max(_LINE_CHARACTERS // (longest + 1), 2), 6)
     step = -(-places // most) if places else 1
     return list(range(0, places, step))
 

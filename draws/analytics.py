@@ -361,7 +361,7 @@ def lateness(period: Period) -> Table:
 
 def lateness_spread(period: Period) -> Table:
     """How many executions were how late."""
-    names = (_("to 1 s"), _("to 10 s"), _("to 1 min"), _("to 5 min"), _("to 1 h"), _("more"))
+    names = (_("1 s"), _("10 s"), _("1 min"), _("5 min"), _("1 h"), _("more"))
     found = dict(
         _rows(
             """
@@ -372,7 +372,9 @@ def lateness_spread(period: Period) -> Table:
             period,
         )
     )
-    return Table((_("Late by"), _("Executions")), [(name, found.get(at, 0)) for at, name in enumerate(names)])
+    return Table(
+        (_("Late by up to"), _("Executions")), [(name, found.get(at, 0)) for at, name in enumerate(names)]
+    )
 
 
 def day_label(day: dt.date) -> str:

@@ -93,10 +93,13 @@ def _upright(
     form: str,
 ) -> dict[str, Any]:
     places = len(labels)
+    if not places:
+        return {}
     found: dict[str, Any] = {
         "ticks": [{"y": scale.y(tick), "text": _short(tick, form)} for tick in scale.ticks],
         "labels": [
-            {"x": plotting.middle(at, places), "text": labels[at]} for at in plotting.labelled(places)
+            {"x": plotting.middle(at, places), "text": labels[at]}
+            for at in plotting.labelled(places, longest=max(len(str(label)) for label in labels))
         ],
     }
     if kind in ("columns", "histogram"):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from notifications import kinds
 from notifications.models import Delivery, Message, State
@@ -36,17 +36,21 @@ def export_mails(*, about: str, only_kinds: Collection[str] = (), now: dt.dateti
     due yet or of no use any more, and addresses that bounced. What has not found its recipients yet (see
     `messages_to_come`) is not in it.
     """
-    messages = Message.objects.filter(about=about, cancelled_at=None, not_before__lte=now).order_by("pk")
-    messages = messages.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    messages = _due(about, now).order_by("pk")
     if only_kinds:
         messages = messages.filter(kind__in=only_kinds)
     for message in messages:
         yield from _mails_of(message)
 
 
-def messages_to_come(*, about: str) -> int:
-    """How many messages about it have not found all their recipients yet."""
-    return Message.objects.filter(about=about, cancelled_at=None, expanded_at=None).count()
+def messages_to_come(*, about: str, now: dt.datetime) -> int:
+    """How many messages that are due have not found all their recipients yet."""
+    return _due(about, now).filter(expanded_at=None).count()
+
+
+def _due(about: str, now: dt.datetime) -> QuerySet[Message]:
+    of_use = Q(expires_at=None) | Q(expires_at__gt=now)
+    return Message.objects.filter(of_use, about=about, cancelled_at=None, not_before__lte=now)
 
 
 def _mails_of(message: Message) -> Iterator[ExportedMail]:

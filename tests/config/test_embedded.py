@@ -209,9 +209,14 @@ from config.embedded_servers import processes_in
 embedded.ensure()
 before = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
 assert embedded.heal() is False
-for name in ("postgresql", "valkey"):
-    for process in processes_in(Path(os.environ["FAIRGROUND_DATA"], name)):
-        process.kill()
+killed = [
+    process
+    for name in ("postgresql", "valkey")
+    for process in processes_in(Path(os.environ["FAIRGROUND_DATA"], name))
+]
+for process in killed:
+    process.kill()
+psutil.wait_procs(killed)  # a signal takes its time: who is still dying counts as alive
 assert embedded.heal() is True
 assert (os.environ["DATABASE_URL"], os.environ["REDIS_URL"]) == before
 import psycopg, redis

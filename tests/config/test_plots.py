@@ -83,10 +83,11 @@ class TestShapes:
         assert plotting.shares([1, 0, 3], 8) == [(0, 12.5), (12.5, 0), (12.5, 37.5)]
         assert plotting.shares([1, 2], 0) == [(0, 0), (0, 0)]
 
-    @given(places=st.integers(0, 500))
-    def test_few_places_are_labelled_evenly_from_the_first(self, places):
-        found = plotting.labelled(places)
+    @given(places=st.integers(0, 500), longest=st.integers(1, 40))
+    def test_few_places_are_labelled_evenly_from_the_first(self, places, longest):
+        found = plotting.labelled(places, longest=longest)
         assert len(found) <= 6
+        assert len(found) <= 2 or len(found) * (longest + 1) <= 36
         assert found[:1] == ([0] if places else [])
         assert len({b - a for a, b in pairwise(found)}) <= 1
         assert all(0 <= at < places for at in found)

@@ -18,6 +18,7 @@ from payments.models import LedgerEntry
 from tests.draws.factories import CASH, SMALL, VOUCHER, balance, make_executed, pool_of
 from tests.draws.proofs import assert_proof_holds, dispositions, holders
 from tests.draws.test_claim import ADDRESS, BICYCLE
+from tests.draws.test_exclusions import frozen_pair
 from tests.factories import admin, alice, bob, make_user
 
 pytestmark = pytest.mark.django_db
@@ -321,6 +322,56 @@ class TestTakingBack:
         with pytest.raises(services.DisqualifyError, match="already"):
             self.disqualify(award)
         assert LedgerEntry.objects.filter(kind="prize.forfeited").count() == 1
+
+
+class TestWithOtherPromises:
+    def test_while_payouts_are_stopped_nobody_claims_declines_or_forfeits(self):
+        draw = make_executed(entrants=8, prizes=[CASH])
+        (award,) = standing(draw)
+        Draw.objects.filter(pk=draw.pk).update(payouts_stopped_at=timezone.now())
+        now = draw.draw_at + LATE
+        assert services.expire_awards(now=now) == services.ExpirySummary()
+        member = make_user(email=award.identity)
+        for work in (services.claim_award, services.decline_award):
+            with pytest.raises(services.PayoutsStoppedError):
+                work(award=award, member=member, now=draw.draw_at)
+        with pytest.raises(services.PayoutsStoppedError):
+            services.disqualify_winner(award=award, by=admin(), reason="Now", now=draw.draw_at)
+        assert holders(draw) == {0: 0}
+        services.resume_payouts(draw=Draw.objects.get(pk=draw.pk), by=admin(), reason="Seen", now=now)
+        assert services.expire_awards(now=now).expired == 1
+
+    def test_extended_ranks_skip_those_who_stood_as_winners_of_an_excluded_draw(self):
+        first, second = frozen_pair(entrants=12, alternates=0)
+        services.execute_draw(draw_id=first.pk, now=first.draw_at)
+        services.execute_draw(draw_id=second.pk, now=second.draw_at)
+        for number in range(1, 9):
+            now = second.draw_at + number * LATE
+            services.expire_awards(now=now)
+            second.refresh_from_db()
+            if second.vacant_slots:
+                services.extend_ranks(draw=second, extra=2, by=admin(), reason="More", now=now)
+        assert_proof_holds(second)
+        stood = {slot["pid"] for slot in first.report.proof["slots"]}
+        won = {winner.entry.pid_hex for winner in second.winners.select_related("entry")}
+        assert stood & won == set()
+        assert len(won) == 9
+        excluded = second.dispositions.filter(state="excluded")
+        assert set(excluded.values_list("reason", flat=True)) == {f"winner of draw {first.public_id}"}
+        assert excluded.count() == 3
+
+    def test_the_daily_check_finds_nothing_wrong_after_all_of_it(self):
+        draw = make_executed(entrants=12, members=[alice(), bob()], prizes=[CASH, SMALL], alternates=2)
+        for number in range(1, 4):
+            services.expire_awards(now=draw.draw_at + number * LATE)
+        for award in standing(draw):
+            services.disqualify_winner(
+                award=award, by=admin(), reason="Twice", take_back=True, now=draw.draw_at + 5 * LATE
+            )
+        draw.refresh_from_db()
+        if draw.vacant_slots:
+            services.extend_ranks(draw=draw, extra=4, by=admin(), reason="On", now=draw.draw_at + 6 * LATE)
+        assert services.check_draw(draw=Draw.objects.get(pk=draw.pk), now=draw.draw_at + 7 * LATE) == []
 
 
 class TestSources:

@@ -36,11 +36,12 @@ class Command(BaseCommand):
         draw = Draw.objects.filter(slug=options["draw"]).first()
         if draw is None:
             raise CommandError(f"There is no draw with the address {options['draw']!r}.")
-        if waiting := messages_to_come(about=draw.about):
+        now = timezone.now()
+        if waiting := messages_to_come(about=draw.about, now=now):
             self.stderr.write(
                 f"{waiting} messages have not found all their recipients yet: export again later."
             )
-        mails = export_mails(about=draw.about, only_kinds=options["kind"], now=timezone.now())
+        mails = export_mails(about=draw.about, only_kinds=options["kind"], now=now)
         try:
             if options["format"] == "jsonl":
                 for mail in mails:
