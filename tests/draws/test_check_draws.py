@@ -152,7 +152,7 @@ class TestStopping:
         assert balance(f"member:{winner.pk}:KES") == 0
         assert pool(stopped) == (0, 0, 100_000)
         client.force_login(winner)
-        page = client.post(f"/prizes/{award.public_id}/claim/", follow=True)
+        page = client.post(f"/prizes/{award.public_id}/", follow=True)
         assert "Your prize is kept" in page.content.decode()
 
     def test_the_database_pays_nothing_either(self, stopped):

@@ -257,18 +257,18 @@ def test_a_prize_that_waited_is_claimed_on_the_page(client):
     client.force_login(member)
     assert str(award.public_id) in client.get("/prizes/").content.decode()
     for _ in range(2):
-        assert client.post(f"/prizes/{award.public_id}/claim/").status_code == 302
+        assert client.post(f"/prizes/{award.public_id}/").status_code == 302
     assert balance(f"member:{member.pk}:KES") == 100_000
     assert client.get("/prizes/").status_code == 200
 
 
 def test_another_persons_prize_is_not_there(client):
     award = waiting_award()
-    assert client.post(f"/prizes/{award.public_id}/claim/").url.startswith("/accounts/login/")
+    assert client.post(f"/prizes/{award.public_id}/").url.startswith("/accounts/login/")
     client.force_login(bob())
     assert str(award.public_id) not in client.get("/prizes/").content.decode()
-    assert client.post(f"/prizes/{award.public_id}/claim/").status_code == 404
-    assert client.get(f"/prizes/{award.public_id}/claim/").status_code == 405
+    assert client.post(f"/prizes/{award.public_id}/").status_code == 404
+    assert client.get(f"/prizes/{award.public_id}/").status_code == 404
     award.refresh_from_db()
     assert award.state == Award.State.CLAIMABLE
 
