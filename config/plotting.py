@@ -47,11 +47,13 @@ def scale_for(most: float, *, ticks: int = 4, whole: bool = False) -> Scale:
     """
     if not most > 0:
         return Scale(1.0, (0.0, 1.0))
+    if whole:
+        most = max(most, 1.0)
     decade = 10.0 ** floor(log10(most / ticks))
     steps = [factor * power for power in (decade, 10 * decade) for factor in (1, 2, 2.5, 5)]
     if whole:
-        steps = [step for step in (*steps, 1.0) if step >= 1 and step == int(step)]
-    step = min(step for step in (*steps, 100 * decade) if step * ticks >= most * (1 - 1e-9))
+        steps = [step for step in steps if step >= 1 and step == int(step)]
+    step = min(step for step in steps if step * ticks >= most * (1 - 1e-9))
     count = next(number for number in range(1, ticks + 1) if number * step >= most * (1 - 1e-9))
     return Scale(count * step, tuple(number * step for number in range(count + 1)))
 

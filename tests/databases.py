@@ -7,9 +7,11 @@ has to commit gets a database of its own, by `CREATE DATABASE … TEMPLATE` (abo
 import fcntl
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -47,7 +49,7 @@ def ensure_template() -> None:
                 return
             # It gets its name when it is complete.
             draft = f"{template_name()}_draft"
-            server.execute(f'DROP DATABASE IF EXISTS "{draft}" WITH (FORCE)')
+            _drop(server, draft)
             server.execute(f'CREATE DATABASE "{draft}"')
             with connected_to(draft):
                 call_command("migrate", verbosity=0, interactive=False)
@@ -77,7 +79,19 @@ def cloned() -> Iterator[str]:
         yield name
     finally:
         with closing(_server()) as server:
+            _drop(server, name)
+
+
+def _drop(server: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database with all its connections, patiently: no site's role may end an autovacuum worker in it."""
+    for last in (*[False] * 99, True):
+        try:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if last:
+                raise
+            time.sleep(0.1)
 
 
 def create_clone(name: str) -> None:

@@ -76,10 +76,10 @@ def freeze_draw(*, draw_id: int, now: dt.datetime, by: User | None = None, reaso
         return None
     draw = Draw.objects.get(pk=draw_id)
     if not draw.entries.exists():
-        return _void(draw_id=draw_id, now=now)
+        return _void(draw_id=draw_id, by=by, now=now)
     with written_entries_file(draw) as (file, summary):
         store_entries_file(file, draw)
-    return _publish_manifest(draw_id=draw_id, summary=summary, now=now)
+    return _publish_manifest(draw_id=draw_id, summary=summary, by=by, now=now)
 
 
 def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: str) -> bool:
@@ -132,11 +132,11 @@ def _lock_entries(*, draw_id: int, now: dt.datetime, by: User | None, reason: st
     return True
 
 
-def _void(*, draw_id: int, now: dt.datetime) -> Draw | None:
+def _void(*, draw_id: int, by: User | None, now: dt.datetime) -> Draw | None:
     """Nobody entered: the draw is void, never drawn, and everything goes back."""
     with transaction.atomic():
         draw = (
-            Draw.objects.select_for_update(skip_locked=True)
+            Draw.objects.select_for_update(skip_locked=by is None)
             .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )
@@ -161,11 +161,16 @@ def _void(*, draw_id: int, now: dt.datetime) -> Draw | None:
     return draw
 
 
-def _publish_manifest(*, draw_id: int, summary: EntriesSummary, now: dt.datetime) -> Draw | None:
-    """Step 3: one manifest, ever."""
+def _publish_manifest(
+    *, draw_id: int, summary: EntriesSummary, by: User | None, now: dt.datetime
+) -> Draw | None:
+    """Step 3: one manifest, ever.
+
+    Somebody who came too late to enter may hold the row for a moment still: an admin's word waits for them too.
+    """
     with transaction.atomic():
         draw = (
-            Draw.objects.select_for_update(skip_locked=True)
+            Draw.objects.select_for_update(skip_locked=by is None)
             .filter(pk=draw_id, status=Draw.Status.ACTIVE, manifest__isnull=True)
             .first()
         )

@@ -83,9 +83,9 @@ FORGERIES = {
         "Nothing was posted for the award",
     ),
     "an award without a winner": (
-        "INSERT INTO draws_award (public_id, key, about, pool, title, kind, unit, amount, state, created_at) "
-        "SELECT gen_random_uuid(), 'forged', about, pool, title, kind, unit, amount, 'claimable', created_at "
-        "FROM draws_award WHERE about LIKE %s LIMIT 1",
+        "INSERT INTO draws_award SELECT (jsonb_populate_record(award, jsonb_build_object('id', award.id + 1000000, "
+        "'public_id', gen_random_uuid(), 'key', 'forged', 'payout_id', NULL))).* "
+        "FROM draws_award award WHERE about LIKE %s LIMIT 1",
         "Award forged belongs to no winner.",
     ),
     "more tickets": (

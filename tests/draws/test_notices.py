@@ -107,6 +107,7 @@ def test_each_winner_reads_the_own_prize():
         ):
             assert row.params == {
                 "prize": winner.award.title,
+                "award": str(winner.award.public_id),
                 "award_state": winner.award.state,
                 "award_kind": winner.award.kind,
                 "rank": winner.rank,
