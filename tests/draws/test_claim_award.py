@@ -116,11 +116,13 @@ def test_after_the_deadline_it_is_too_late():
 
 
 @pytest.mark.django_db
-def test_a_voucher_is_handed_over_and_not_paid():
+def test_a_voucher_gets_its_code_and_moves_no_money():
     award, _draw = won(VOUCHER)
-    with pytest.raises(services.ClaimError, match="handed over by its organiser"):
-        claim(award, make_user(email=WINNER))
+    claimed = claim(award, make_user(email=WINNER))
+    assert (claimed.state, claimed.payout) == (Award.State.CLAIMED, None)
+    assert claimed.voucher.redeemed_at is None
     assert not LedgerEntry.objects.filter(kind="prize.claimed").exists()
+
 
 
 @pytest.mark.django_db
