@@ -359,7 +359,8 @@ def test_the_page_checks_a_real_draw_and_refuses_forged_files(live_site, page, p
     for width, scheme in SCREENS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        # Waited for: a new width reaches the style rules a frame later. It raises if the page stays too wide.
+        page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_a_list_that_cannot_be_fetched_is_not_a_verdict(live_site, page):
