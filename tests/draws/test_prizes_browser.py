@@ -15,6 +15,7 @@ from tests.live import LiveSite
 PHONE = {"width": 360, "height": 780}
 SCREENS = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
 PASSWORD = "a long enough phrase"
+ONE_MAIL = re.compile(r"/dev/mailbox/[^/?]+/$")
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def open_mail_of(page: Page, award: Award, subject: str) -> None:
     """Find the newest mail to the award's address in the mailbox, and open the link in it."""
     page.goto(f"/dev/mailbox/?to={award.identity}")
     page.get_by_role("link", name=subject).first.click()
+    expect(page).to_have_url(ONE_MAIL)  # else the list that was left may still be what is read
     text = page.locator("main").inner_text()
     link = re.search(r"https?://\S+/prizes/claim/[\w-]+/", text)
     assert link, text
@@ -112,6 +114,7 @@ def test_money_is_had_by_signing_up_with_the_address_that_won(
     expect(page).to_have_url(re.compile("confirm-email"))
     page.goto(f"/dev/mailbox/?to={award.identity}")
     page.locator("main a[href^='/dev/mailbox/']").first.click()
+    expect(page).to_have_url(ONE_MAIL)
     confirm = re.search(r"https?://\S+/accounts/confirm-email/\S+", page.locator("main").inner_text())
     page.goto(confirm[0])
     page.get_by_role("button", name="Yes, confirm").click()
