@@ -38,11 +38,11 @@ def seed_fates(*, now: dt.datetime) -> None:
             credit("Credits for the bar", 50, 2, on_claim=True),
         ],
         entrants=member_entries(range(24)),
-        draw_at=now - 20 * DAY,
+        draw_at=now - 13 * DAY,
         claim_days=10,
     )
     won = supper.executed_at or now
-    used, basket, paid, declined, late, taken, *_credits = (
+    used, basket, paid, declined, _late, taken, *_credits = (
         winner.award for winner in supper.winners.order_by("slot").select_related("award__member")
     )
     used = claim(used, at=won + HOUR)
@@ -50,6 +50,7 @@ def seed_fates(*, now: dt.datetime) -> None:
     claim(basket, at=won + 2 * HOUR)
     claim(paid, at=won + 3 * HOUR)
     draws.decline_award(award=declined, member=declined.member, now=won + 4 * HOUR)
+    claim(award_in_slot(supper, declined.winner.slot), at=won + 6 * HOUR)
     draws.disqualify_winner(
         award=taken,
         by=admin,
@@ -57,8 +58,8 @@ def seed_fates(*, now: dt.datetime) -> None:
         now=won + DAY,
     )
     claim(award_in_slot(supper, taken.winner.slot), at=won + 2 * DAY)
+    # One winner of money and both of credits were too late: who follows them has another ten days.
     draws.expire_awards(now=won + 10 * DAY + MINUTE)
-    claim(award_in_slot(supper, late.winner.slot), at=won + 11 * DAY)
 
     tokens = drawn(
         title="Book tokens",
