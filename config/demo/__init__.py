@@ -29,15 +29,16 @@ def seed(*, clock: Callable[[], dt.datetime]) -> EntryImport:
 
     `clock` is read twice, because the past takes its time: what a visitor has minutes for begins when all is there.
     """
-    now = clock()
+    # What is hours away is on the hour, as people announce things.
+    now = clock().replace(minute=0, second=0, microsecond=0)
     make_people(now=now)
     past.seed_year(now=now)
     special.seed_fates(now=now)
     special.seed_series(now=now)
     special.seed_endings(now=now)
-    special.seed_announced_texts(now=now)
     ahead.seed_open(now=now)
     ahead.seed_waiting(now=now)
-    now = clock()
+    now = clock().replace(microsecond=0)
+    special.seed_announced_texts(now=now)
     ahead.seed_for_visitors(now=now)
     return ahead.seed_opening_night(now=now)

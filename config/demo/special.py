@@ -80,6 +80,7 @@ def seed_fates(*, now: dt.datetime) -> None:
         draw_at=now - 4 * DAY,
     )
     claim(award_in_slot(lanterns, 0), at=now - 3 * DAY)
+    draws.decline_award(award=award_in_slot(lanterns, 2), member=None, now=now - 3 * DAY)
     _forget(award_in_slot(lanterns, 1))
 
 
