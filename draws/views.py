@@ -84,10 +84,12 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     if isinstance(request.user, User):
         entry = services.entry_of(draw=draw, member=request.user)
     why_not = _why_not(draw, phase, request.user, now)
+    prizes = list(draw.prizes.all())
     return {
         "draw": draw,
         "phase": shown_phase(draw, now=now),
-        "prizes": draw.prizes.all(),
+        "prizes": prizes,
+        "prize_count": sum(prize.quantity for prize in prizes),
         "prize_total": sorted(prize_totals(draw).items()),
         "entry": entry,
         "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),

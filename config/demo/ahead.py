@@ -53,7 +53,7 @@ def seed_for_visitors(*, now: dt.datetime) -> None:
     rigged = published(
         title="Alice against Bob",
         description=(
-            "Rigged, so that the demo has a story to tell: Alice holds a thousand million tickets, Bob one. Sign in "
+            "Rigged, so that the demo has a story to tell: Alice holds a million tickets, Bob one. Sign in "
             "as Alice and decline the prize; then it is Bob's."
         ),
         prizes=[voucher("Breakfast in bed")],
@@ -64,7 +64,7 @@ def seed_for_visitors(*, now: dt.datetime) -> None:
         now=now,
     )
     alice, bob = (person(name) for name in ("alice", "bob"))
-    tickets = [NewEntry(alice.email, 10**9, alice.display_name), NewEntry(bob.email, 1, bob.display_name)]
+    tickets = [NewEntry(alice.email, 10**6, alice.display_name), NewEntry(bob.email, 1, bob.display_name)]
     draws.add_entries(draw=rigged, entries=tickets, now=now)
     published(
         title="Whenever you like",

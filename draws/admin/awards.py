@@ -266,7 +266,7 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("worth"), ordering="amount")
     def worth(self, obj: Award) -> str:
-        return format_amount(obj.amount, obj.unit) if obj.unit else "—"
+        return format_amount(obj.amount, obj.unit).replace(" ", "\u00a0") if obj.unit else "—"
 
     @display(
         description=gettext_lazy("state"),
