@@ -17,6 +17,7 @@ from config.demo.people import guest_email, member_email, member_name, person
 from draws import services as draws
 from draws.models import Award, Draw, Entry, Prize
 from draws.services.staging import NewEntry, copy_into_stage, create_stage, insert_staged
+from notifications.services import cancel_messages_about
 from payments.approvals import approve
 
 RULES = (
@@ -127,6 +128,8 @@ def drawn(*, entrants: Sequence[NewEntry], draw_at: dt.datetime, **fields: Any) 
     draw = frozen(entrants=entrants, draw_at=draw_at, **fields)
     draws.execute_draw(draw_id=draw.pk, now=draw.draw_at)
     draw.refresh_from_db()
+    # The site sends today what is queued here, and after a draw nobody needs to hear that it is going to be.
+    cancel_messages_about(about=draw.about, kinds=["draws.entries_frozen"], by=None, now=draw.draw_at)
     return draw
 
 
