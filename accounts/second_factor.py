@@ -1,0 +1,82 @@
+"""The second factor: who has one, who needs one, whether this session has shown it; and how its secrets are kept.
+
+Factors are allauth's `Authenticator` rows: an authenticator app (TOTP), passkeys (WebAuthn) and recovery codes.
+Staff need one for everything that staff alone may do; only an embedded site may waive that (`STAFF_SECOND_FACTOR`).
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.authentication import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+"""What is a factor by itself; recovery codes stand in for one of these."""
+
+
+class SecretUnreadableError(Exception):
+    """A stored secret can't be read with any key of `SECOND_FACTOR_KEYS`."""
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether the account has an authenticator app or a passkey."""
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS).exists())
+
+
+def has_shown_second_factor(request: HttpRequest, user: User) -> bool:
+    """Whether `user` signed in here, or confirmed it, with an app's code, a passkey or a recovery code."""
+    return any(record.get("method") == "mfa" for record in get_authentication_records(request, user))
+
+
+def lacks_second_factor(request: HttpRequest, user: User) -> bool:
+    """Whether these are staff who may do nothing that staff do until they have set up, or shown, a second factor.
+
+    Does not ask the request for its user, who may only be being found out.
+    """
+    if not (settings.STAFF_SECOND_FACTOR and user.is_staff):
+        return False
+    return not has_shown_second_factor(request, user) or not has_second_factor(user)
+
+
+def way_to_show_it(user: User) -> str:
+    """Address of the page that asks for a second factor the account has: its app's code, else its passkey."""
+    has_app = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+    return reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """allauth's seams: secrets are encrypted at rest, and passkeys belong to the site's own address."""
+
+    def encrypt(self, text: str) -> str:
+        return _keys().encrypt(text.encode()).decode("ascii")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        try:
+            return _keys().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            raise SecretUnreadableError(
+                "The second factor can't be read: put the key it was stored with back into SECOND_FACTOR_KEYS."
+            ) from None
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        # A passkey made at www.fairground.example should open fairground.example too; a demo answers where it is asked.
+        if not settings.EMBEDDED:
+            entity["id"] = urlsplit(settings.SITE_URL).hostname or entity["id"]
+        return {**entity, "name": settings.SITE_NAME}
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
+        return _("Passkey") if not count else _("Passkey %(number)d") % {"number": count + 1}
+
+
+def _keys() -> MultiFernet:
+    return MultiFernet([Fernet(key.strip()) for key in settings.SECOND_FACTOR_KEYS])

@@ -1,0 +1,48 @@
+"""How signing in is tied to the rest of the site: whose address counts, and what a session notes of its browser.
+
+Here, because only the top floor may know both who people are and where requests come from.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.sessions import SessionStore
+from audit.middleware import client_address
+
+UNKNOWN = "0.0.0.0"
+"""Stands for whoever has no address, as behind a unix socket without `TRUSTED_PROXIES`."""
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """allauth's seam: limits and mails go by the address behind `TRUSTED_PROXIES`."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request) or UNKNOWN
+
+
+def counted_address(request: HttpRequest) -> str:
+    """Who is counted as one when failed sign-ins are: an IPv4 address, or the /64 that one IPv6 customer has all of."""
+    address = client_address(request) or UNKNOWN
+    if ":" not in address:
+        return address
+    return str(ip_address(int(ip_address(address)) >> 64 << 64))
+
+
+class SessionMiddleware:
+    """Tells the session where it is used and by what; notes it when the answer is made."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        session = request.session
+        assert isinstance(session, SessionStore)
+        session.address = client_address(request)
+        session.user_agent = request.headers.get("User-Agent", "").replace("\0", "")
+        response = self.get_response(request)
+        session.note_use(now=timezone.now())
+        return response
