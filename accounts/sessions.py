@@ -26,11 +26,11 @@ class SessionStore(DatabaseStore):
     _row: SignedInSession | None = None
 
     @classmethod
-    def get_model_class(cls) -> type[SignedInSession]:  # type: ignore[override]
+    def get_model_class(cls) -> type[SignedInSession]:
         return SignedInSession
 
     def _get_session_from_db(self) -> SignedInSession | None:
-        row: SignedInSession | None = super()._get_session_from_db()
+        row: SignedInSession | None = super()._get_session_from_db()  # type: ignore[misc]
         self._row = row
         return row
 
