@@ -59,10 +59,7 @@ def _measured(request: HttpRequest, person: Any) -> Any:
 def _way_to_second_factor(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if not has_second_factor(user):
-        messages.warning(
-            request, _("Set up a second factor to go on: staff sign in with one. It takes a minute.")
-        )
-        return HttpResponseRedirect(reverse("mfa_index"))
+        return HttpResponseRedirect(reverse("mfa_index"))  # which says why
     messages.info(request, _("Show your second factor to go on: this session was signed in without it."))
     target = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("admin:index")
     return HttpResponseRedirect(f"{way_to_show_it(user)}?{urlencode({REDIRECT_FIELD_NAME: target})}")

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 
@@ -54,6 +55,17 @@ def way_to_show_it(user: User) -> str:
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """allauth's seams: secrets are encrypted at rest, and passkeys belong to the site's own address."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": gettext_lazy(
+            "This is not a code that opens now. Wait for the next one your app shows."
+        ),
+        "unverified_email": gettext_lazy(
+            "Confirm your email address first: open the link in the letter we sent."
+        ),
+        "add_email_blocked": gettext_lazy("Remove your second factor before you change the address."),
+    }
 
     def encrypt(self, text: str) -> str:
         return _keys().encrypt(text.encode()).decode("ascii")

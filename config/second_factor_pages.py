@@ -58,7 +58,9 @@ class DeactivateApp(DeactivateTOTPView):  # type: ignore[misc]
 
 
 class AddPasskey(AddWebAuthnView):  # type: ignore[misc]
-    """Make a passkey."""
+    """Make a passkey; one that signs in alone, unless somebody wants less."""
+
+    initial = {"passwordless": True}
 
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
