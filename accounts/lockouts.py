@@ -69,6 +69,11 @@ def forget_wrong_codes(user: User) -> None:
     AxesProxyHandler.reset_attempts(username=_codes_of(user)["email"])
 
 
+def forget_wrong_passwords(user: User) -> None:
+    """A new password ends the count, from every address."""
+    AxesProxyHandler.reset_attempts(username=account_tried(HttpRequest(), {"email": user.email}))
+
+
 def locked_out(request: HttpRequest, original: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:
     """The answer to who is locked out: what happened, how long, and what to do meanwhile. 429 with `Retry-After`."""
     name = account_tried(request, credentials)

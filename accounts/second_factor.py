@@ -12,6 +12,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,6 +22,9 @@ from accounts.models import User
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """What is a factor by itself; recovery codes stand in for one of these."""
+
+
+_UNREADABLE = "The second factor can't be read: put the key it was stored with back into SECOND_FACTOR_KEYS."
 
 
 class SecretUnreadableError(Exception):
@@ -53,6 +57,26 @@ def way_to_show_it(user: User) -> str:
     return reverse("mfa_reauthenticate" if has_app else "mfa_reauthenticate_webauthn")
 
 
+def reencrypt_secrets() -> int:
+    """Encrypt all stored secrets with the newest of `SECOND_FACTOR_KEYS`; returns how many.
+
+    Raises `SecretUnreadableError` for one that none of the keys opens. Safe to run again, and beside sign-ins: each row
+    is locked while it is rewritten.
+    """
+    count = 0
+    for pk in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).values_list("pk", flat=True):
+        with transaction.atomic():
+            row = Authenticator.objects.select_for_update().filter(pk=pk).first()
+            for name in {"secret", "seed"} & set(row.data if row else ()):
+                try:
+                    row.data[name] = _keys().rotate(row.data[name].encode()).decode("ascii")
+                except InvalidToken:
+                    raise SecretUnreadableError(_UNREADABLE) from None
+                row.save(update_fields=["data"])
+                count += 1
+    return count
+
+
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """allauth's seams: secrets are encrypted at rest, and passkeys belong to the site's own address."""
 
@@ -74,9 +98,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         try:
             return _keys().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
-            raise SecretUnreadableError(
-                "The second factor can't be read: put the key it was stored with back into SECOND_FACTOR_KEYS."
-            ) from None
+            raise SecretUnreadableError(_UNREADABLE) from None
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()

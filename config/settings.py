@@ -216,6 +216,9 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "60/m/ip,60/h/key", "signup": "20/m/ip"}
 MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+# Nobody gets in with an address that is not confirmed, so none can have a factor. What is left is somebody with a
+# factor who changes the address, and a pending one keeps nobody out (accounts/sign_up.py).
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {
     "authenticate": "accounts.code_forms.CodeForm",
     "reauthenticate": "accounts.code_forms.ReauthenticationCodeForm",
