@@ -223,6 +223,10 @@ MFA_FORMS = {
     "authenticate": "accounts.code_forms.CodeForm",
     "reauthenticate": "accounts.code_forms.ReauthenticationCodeForm",
     "activate_totp": "accounts.code_forms.ActivationForm",
+    "add_webauthn": "accounts.passkey_forms.AddForm",
+    "login_webauthn": "accounts.passkey_forms.SignInForm",
+    "authenticate_webauthn": "accounts.passkey_forms.SecondFactorForm",
+    "reauthenticate_webauthn": "accounts.passkey_forms.ConfirmationForm",
 }
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute off
