@@ -250,7 +250,15 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True  # who signed in when is in the list of sessions
 AXES_ENABLE_ADMIN = False  # config/lockout_admin.py
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "email", "code", "credential", "csrfmiddlewaretoken"]
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "ip_address",
+    "login",
+    "email",
+    "code",
+    "credential",
+    "csrfmiddlewaretoken",
+]
 AXES_VERBOSE = False
 
 # Acts with money: how old a sign-in may be, and from which amounts on two people are needed (payments/limits.py).
