@@ -2,6 +2,8 @@
 
 import pytest
 from allauth.account.internal.flows.login import record_authentication
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
@@ -213,3 +215,14 @@ class TestLost:
         assert reset_second_factor(person=boss, by=None, now=timezone.now())
         assert not reset_second_factor(person=boss, by=None, now=timezone.now())
         assert Record.objects.count() == 1
+
+    def test_on_the_server_a_command_does_it(self, boss, capsys):
+        with_app(boss)
+        call_command("reset_second_factor", email="BOSS@example.com")
+        call_command("reset_second_factor", email="boss@example.com")
+        first, second = capsys.readouterr().out.splitlines()
+        assert "password alone" in first
+        assert "nothing to do" in second
+        assert not boss.authenticator_set.exists()
+        with pytest.raises(CommandError, match="Nobody"):
+            call_command("reset_second_factor", email="nobody@example.com")
