@@ -5,7 +5,7 @@ from celery import shared_task
 from accounts.sessions import SessionStore
 
 
-@shared_task(name="accounts.tasks.clear_sessions")
+@shared_task
 def clear_sessions() -> None:
     """Delete sessions that are over; `manage.py clearsessions` does the same."""
     SessionStore.clear_expired()
