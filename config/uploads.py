@@ -32,7 +32,7 @@ class BoundedUploadHandler(FileUploadHandler):
         self._room -= len(kept)
         self._file.write(kept)
 
-    def file_complete(self, file_size: int) -> UploadedFile[Any]:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
         """The file, at its beginning; `size` is what was kept of it."""
         size = self._file.tell()
         self._file.seek(0)

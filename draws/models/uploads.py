@@ -88,7 +88,7 @@ class EntryUpload(models.Model):
         """Whether somebody holds the row at this moment. Asks the lock, which no dead worker can leave behind."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM draws_entryupload WHERE id = %s FOR SHARE SKIP LOCKED", [self.pk])
-            return bool(cursor.fetchone() is None)
+            return cursor.fetchone() is None
 
 
 class UploadProgress(models.Model):
@@ -116,4 +116,5 @@ class UploadProgress(models.Model):
         """At once the first time; later, a pause after the last attempt began, each three times the one before."""
         if self.started_at is None:
             return True
-        return now >= self.started_at + _FIRST_PAUSE * _PAUSES_GROW_BY ** (self.attempts - 1)
+        pause: dt.timedelta = _FIRST_PAUSE * _PAUSES_GROW_BY ** max(self.attempts - 1, 0)
+        return now >= self.started_at + pause

@@ -181,8 +181,8 @@ def _gone() -> str:
 def _came_too_late(upload: EntryUpload, refusal: str) -> str:
     """A refusal of the draw; with what an admin can do where the file itself came in time."""
     draw = upload.draw
-    if draw.frozen_at is None and draw.status == draw.Status.ACTIVE and upload.created_at < draw.closes_at:
-        hint = _(
+    if draw.frozen_at is None and draw.status == draw.Status.ACTIVE:
+        hint = _(  # it was received while entries were open, or it would not be here
             "The file came in time, but its import did not begin before the cutoff: nobody of it was entered. Until "
             "the draw is frozen you may let entries close later, and try again."
         )
