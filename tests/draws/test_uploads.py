@@ -358,7 +358,7 @@ def test_nothing_is_tried_again_once_the_file_is_gone(boss):
 def test_what_was_received_and_reported_never_changes(change):
     receive(make_draw())
     sweep()
-    with pytest.raises(IntegrityError, match="written once|stays|never deleted|keeps"), transaction.atomic():
+    with pytest.raises(IntegrityError, match=r"written once|stays|never deleted|keeps"), transaction.atomic():
         change()
 
 
