@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from accounts.models import User
 from draws import services
-from draws.admin.records import ImportedAdmin
+from draws.admin.records import ImportedAdmin, long_value
 from draws.models import EntryUpload
 from draws.models.uploads import MOST_ATTEMPTS
 
@@ -61,12 +61,16 @@ class EntryUploadAdmin(ImportedAdmin):
     list_filter = (("draw", AutocompleteSelectFilter), "state")
     search_fields = ("file_name", "draw__title", "=file_sha256")
     ordering = ("-pk",)
-    fields = ("draw", "file_name", "size_shown", "file_sha256", "by", "created_at", "ended_at")
+    fields = ("draw", "file_name", "size_shown", "hash_shown", "by", "created_at", "ended_at")
     change_form_outer_before_template = "admin/draws/entryupload/progress.html"
 
     @display(description=gettext_lazy("state"), ordering="state", label=TONES)
     def state_shown(self, obj: EntryUpload) -> tuple[str, str]:
         return obj.state, obj.get_state_display()
+
+    @display(description=gettext_lazy("hash of the file"))
+    def hash_shown(self, obj: EntryUpload) -> str:
+        return long_value(obj.file_sha256)
 
     @display(description=gettext_lazy("bytes"))
     def size_shown(self, obj: EntryUpload) -> str:
