@@ -32,6 +32,7 @@ def look(page: Page, name: str) -> None:
     for width, scheme in SCREENS:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator("html.dark")).to_have_count(int(scheme == "dark"))
         too_wide = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
