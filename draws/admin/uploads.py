@@ -4,13 +4,19 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
@@ -77,7 +83,7 @@ class EntryUploadAdmin(ImportedAdmin):
         return f"{obj.size:,}"
 
     def get_urls(self) -> list[Any]:
-        retry = self.admin_site.admin_view(require_POST(self.retry))
+        retry = self.admin_site.admin_view(self.retry)
         own = [
             # Asked by a script: whoever may not see it gets no page to sign in on, but a 404.
             path("<int:upload_id>/progress/", self.progress, name="draws_entryupload_progress"),
@@ -121,6 +127,8 @@ class EntryUploadAdmin(ImportedAdmin):
         user = request.user
         if not isinstance(user, User) or not user.has_perm("draws.import_entries"):
             raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         upload = get_object_or_404(EntryUpload, pk=upload_id)
         try:
             services.retry_upload(upload=upload, by=user, now=timezone.now())
