@@ -32,7 +32,7 @@ _WORKER_IS_LATE_S = 60
 
 def progress_of(upload: EntryUpload) -> dict[str, Any]:
     """What a page that waits shows of an upload: whether it has ended, how far the bar is, and a sentence."""
-    is_running = upload.is_being_imported()
+    is_running = upload.state == EntryUpload.State.WAITING and upload.is_being_imported()
     if not is_running:
         upload.refresh_from_db(fields=["state", "report", "why", "stored_as"])  # it may have ended just now
     if upload.state != EntryUpload.State.WAITING:

@@ -90,13 +90,15 @@ def retry_upload(*, upload: EntryUpload, by: User | None, now: dt.datetime) -> E
 
     Raises `UploadRefusedError` when it can't be, `EntryRefusedError` when the draw takes no entries.
     """
+    if EntryUpload.objects.filter(pk=upload.pk, state=EntryUpload.State.WAITING).exists():
+        return upload  # pressed twice; by now a worker may hold the row, and for long
     try:
         with transaction.atomic():
             locked = (
                 EntryUpload.objects.select_for_update(of=("self",)).select_related("draw").get(pk=upload.pk)
             )
             if locked.state == EntryUpload.State.WAITING:
-                return locked  # pressed twice
+                return locked
             if not locked.can_be_tried_again:
                 raise UploadRefusedError(_("This file is not kept any more: upload it again."))
             lock_open_draw(locked.draw)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from celery import current_app
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -242,6 +243,22 @@ def test_two_admins_who_upload_two_files_at_once_get_both_in(cloned_db):
     assert set(identities(draw)) == expected
 
 
+def test_try_again_does_not_wait_for_the_worker_that_has_begun(cloned_db):
+    draw = make_draw()
+    upload = receive(draw, LIST).upload
+    with gate(cloned_db) as shut:
+        shut.shut("draws_importrejection")
+        process = start(next_sweep())
+        shut.wait_for_one()
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")  # whoever waits fails
+        services.retry_upload(upload=upload, by=admin(), now=timezone.now())
+        shut.open()
+        process.join(60)
+    assert not Record.objects.filter(action="draw.upload_retried").exists()
+    assert_in_once(draw)
+
+
 def test_a_freeze_passes_by_a_running_import_and_what_was_imported_is_in_the_file(cloned_db):
     draw = make_draw(entrants=3)
     receive(draw, LIST)
@@ -305,10 +322,10 @@ class Browser:
     def upload(self, draw, content):
         """Send all of it; returns where the answer leads."""
         body = self.body(content)
-        with closing(self.begin(draw, body)) as connection:
+        with closing(self.begin(draw, body)) as sent:
             for start_at in range(0, len(body), 1 << 16):
-                connection.send(body[start_at : start_at + (1 << 16)])
-            answer = connection.getresponse()
+                sent.send(body[start_at : start_at + (1 << 16)])
+            answer = sent.getresponse()
             assert answer.status == 302, answer.read()[-2000:]
             return answer.headers["Location"]
 
@@ -319,9 +336,9 @@ def test_a_web_process_killed_in_the_middle_of_an_upload_leaves_nothing(
     draw = make_draw()
     browser = Browser(live_site)
     body = browser.body(hundred_thousand)
-    with closing(browser.begin(draw, body)) as connection:
+    with closing(browser.begin(draw, body)) as sent:
         for start_at in range(0, len(body) // 2, 1 << 16):
-            connection.send(body[start_at : start_at + (1 << 16)])
+            sent.send(body[start_at : start_at + (1 << 16)])
         live_site.web.kill()
     assert not EntryUpload.objects.exists()
     assert not default_storage.exists("imports")
@@ -338,9 +355,9 @@ def test_a_web_process_killed_while_it_puts_an_upload_down_leaves_nothing_that_c
     draw = make_draw()
     browser = Browser(live_site)
     body = browser.body(hundred_thousand)
-    with gate(cloned_db) as shut, closing(browser.begin(draw, body)) as connection:
+    with gate(cloned_db) as shut, closing(browser.begin(draw, body)) as sent:
         shut.shut(table)
-        connection.send(body)
+        sent.send(body)
         backend = shut.wait_for_one(live_site.web)
         live_site.web.kill()
         shut.open(gone=backend)
@@ -365,12 +382,12 @@ def test_a_web_process_killed_after_the_upload_is_stored_and_before_it_answers_h
         live_site.env["REDIS_URL"] = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         live_site.start_web()
         body = browser.body(hundred_thousand)
-        with closing(browser.begin(draw, body)) as connection:
-            connection.send(body)
+        with closing(browser.begin(draw, body)) as sent:
+            sent.send(body)
             wait_until(EntryUpload.objects.exists, "the upload to be stored", 60, live_site.web)
             live_site.web.kill()
             with pytest.raises((http.client.HTTPException, ConnectionError)):
-                connection.getresponse()
+                sent.getresponse()
     live_site.env["REDIS_URL"] = redis_url
     live_site.start_web()
     first = EntryUpload.objects.get()
