@@ -201,6 +201,7 @@ class EntryImportAdmin(ImportedAdmin):
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj
+        context["counts"] = {name: f"{getattr(obj, name):,}" for name in ("lines", "accepted", "rejected")}
         context["rejections"] = pages.get_page(request.GET.get("page"))
         context["csv_url"] = reverse("admin:draws_entryimport_rejected", args=[obj.pk])
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ def look(page: Page, name: str) -> None:
     for width, scheme in SCREENS:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.reload()  # the admin chooses its colours when a page is loaded
         expect(page.locator("html.dark")).to_have_count(int(scheme == "dark"))
         too_wide = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -56,8 +57,8 @@ def test_the_bar_moves_to_its_end_and_the_report_follows(
         # Stopped where progress is shown for the second time, so that the first is there to be seen.
         shut.shut("draws_uploadprogress", "UPDATE", "OLD.lines > 0")
         boss.goto(act_url(draw, "import"))
-        boss.locator("input[type=file]").set_input_files(chosen(tmp_path, people + "nobody,No\n"))
         look(boss, "form")
+        boss.locator("input[type=file]").set_input_files(chosen(tmp_path, people + "nobody,No\n"))
         boss.get_by_role("button", name="Upload this file").click()
         bar = boss.get_by_role("progressbar", name="Import under way")
         expect(bar).to_have_attribute("value", "0")
