@@ -166,7 +166,7 @@ CELERY_TASK_ROUTES = {
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
     "draws.tasks.import_uploads": {
         "queue": "bulk"
-    },  # a million lines are a minute: no draw waits behind them
+    },  # long: no draw waits behind it
     "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
