@@ -164,9 +164,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout"
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
-    "draws.tasks.import_uploads": {
-        "queue": "bulk"
-    },  # long: no draw waits behind it
+    "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
     "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
