@@ -22,6 +22,7 @@ class LiveProcess:
     def __init__(self, name: str, command: Sequence[str], env: dict[str, str], folder: Path) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
+        self._log_begins = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -41,8 +42,8 @@ class LiveProcess:
 
     @property
     def log(self) -> str:
-        """What it has written so far."""
-        return self.log_path.read_text(errors="replace")
+        """What it has written so far, without what those of its name before it wrote."""
+        return self.log_path.read_bytes()[self._log_begins :].decode(errors="replace")
 
     @property
     def is_alive(self) -> bool:

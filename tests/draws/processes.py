@@ -113,6 +113,11 @@ class Gate:
         wait_until(lambda: bool(self.waiting()), "somebody at the gate", 60, live)
         return self.waiting()[0]
 
+    def cut(self, backend: int) -> None:
+        """Take the database connection away from whoever stands at the gate, and open it."""
+        self._connection.execute("SELECT pg_terminate_backend(%s)", [backend])
+        self.open(gone=backend)
+
     def open(self, *, gone: int | None = None) -> None:
         """Let everybody through from now on; waits until the backend `gone`, whose client was killed, has ended."""
         self._connection.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
@@ -130,6 +135,18 @@ class Gate:
     def close(self) -> None:
         """Let go of everything."""
         self._connection.close()
+
+
+def cut_connections(url: str) -> int:
+    """Take every connection to the test's database away but one's own; returns how many there were."""
+    with closing(psycopg.connect(url, autocommit=True)) as own:
+        found = own.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            """
+        )
+        return len(found.fetchall())
 
 
 @contextmanager
