@@ -153,7 +153,7 @@ def cut_once(cloned_db, real):
     def wrapped(*args, **kwargs):
         calls.append(args)
         if len(calls) == 1:
-            cut_connections(cloned_db.url)
+            cut_connections(cloned_db)
         return real(*args, **kwargs)
 
     return wrapped
@@ -306,5 +306,5 @@ def test_a_pool_full_of_dead_connections_fails_no_page(cloned_db, live_site):
     for _ in range(3):
         fill_the_pool(cloned_db, visitor)
         connection.close()
-        assert cut_connections(cloned_db.url) >= SEVERAL
+        assert cut_connections(cloned_db) >= SEVERAL
         assert [visitor.ask("GET", "/dashboard/")[0] for _ in range(4)] == [200] * 4
