@@ -100,18 +100,22 @@ class LiveSite:
         wait_until(lambda: is_healthy(self.url), f"{self.url}/healthz", START_SECONDS, web)
         return web
 
-    def start_worker(self, queues: str = "critical,default,bulk", concurrency: int = 1) -> LiveProcess:
-        """Start a Celery worker and wait until it takes tasks."""
+    def start_worker(
+        self, queues: str = "critical,default,bulk", concurrency: int = 1, *, wait: bool = True
+    ) -> LiveProcess:
+        """Start a Celery worker, and unless told otherwise wait until it takes tasks."""
         command = ["worker", "-Q", queues, "-c", str(concurrency), "--loglevel", "INFO", "--without-mingle"]
         worker = self._start("worker", [sys.executable, "-m", "celery", "-A", "config.worker", *command])
-        worker.wait_for(" ready.")
+        if wait:
+            worker.wait_for(" ready.")
         return worker
 
-    def start_beat(self) -> LiveProcess:
-        """Start Celery beat and wait until it has its schedule."""
+    def start_beat(self, *, wait: bool = True) -> LiveProcess:
+        """Start Celery beat, and unless told otherwise wait until it has its schedule."""
         command = ["beat", "--loglevel", "INFO", "--pidfile="]
         beat = self._start("beat", [sys.executable, "-m", "celery", "-A", "config.worker", *command])
-        beat.wait_for("maxinterval")
+        if wait:
+            beat.wait_for("maxinterval")
         return beat
 
     def manage(self, *arguments: str) -> str:
