@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from config.supervisor import WORKER_OPTIONS
+
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
@@ -104,7 +106,7 @@ class LiveSite:
         self, queues: str = "critical,default,bulk", concurrency: int = 1, *, wait: bool = True
     ) -> LiveProcess:
         """Start a Celery worker, and unless told otherwise wait until it takes tasks."""
-        command = ["worker", "-Q", queues, "-c", str(concurrency), "--loglevel", "INFO", "--without-mingle"]
+        command = ["worker", "-Q", queues, "-c", str(concurrency), "--loglevel", "INFO", *WORKER_OPTIONS]
         worker = self._start("worker", [sys.executable, "-m", "celery", "-A", "config.worker", *command])
         if wait:
             worker.wait_for(" ready.")

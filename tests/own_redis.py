@@ -43,6 +43,10 @@ class OwnRedis:
         """FLUSHALL: queues, hints, caches, all of it."""
         self._client.flushall()
 
+    def length(self, queue: str) -> int:
+        """How many jobs wait in a queue."""
+        return int(self._client.llen(queue))
+
     def _answers(self) -> bool:
         try:
             return bool(self._client.ping())

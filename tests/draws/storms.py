@@ -2,15 +2,13 @@
 
 import contextlib
 import datetime as dt
-import os
 import random
-import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import psutil
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
@@ -52,12 +50,9 @@ class Storm:
 
     def kill_workers_children(self) -> None:
         """kill -9 the processes that do the work; the worker starts others."""
-        children = Path(f"/proc/{self.worker.pid}/task/{self.worker.pid}/children")
-        if not children.exists():  # not Linux
-            return self.kill_worker()
-        for pid in children.read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        for process in psutil.Process(self.worker.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def kill_beat(self) -> None:
         """kill -9."""

@@ -4,14 +4,10 @@ A job that was cut is not dead: it has to come to rest by itself, note what happ
 do the other draws' work over a new connection.
 """
 
-import http.client
 from threading import Thread
-from urllib.parse import urlencode, urlsplit
 
 import pytest
-from django.conf import settings
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 from structlog.testing import capture_logs
 
@@ -38,10 +34,10 @@ from tests.draws.factories import (
 from tests.draws.processes import cut_connections, gate, start, twin_of
 from tests.draws.proofs import assert_proof_holds, holders
 from tests.draws.test_award_races import LATE
+from tests.draws.visitors import Visitor
 from tests.factories import alice, bob
 from tests.live import wait_until
 
-CSRF = "c" * 32
 SEVERAL = 6
 
 
@@ -199,29 +195,6 @@ def test_a_failure_that_cannot_even_be_written_down_is_in_the_log(cloned_db, mon
 
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Visitor:
-    """A member signed in to the real site."""
-
-    def __init__(self, site, member) -> None:
-        client = Client()
-        client.force_login(member)
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        self.cookies = f"{settings.SESSION_COOKIE_NAME}={session}; csrftoken={CSRF}"
-        self._netloc = urlsplit(site.url).netloc
-
-    def ask(self, method: str, path: str) -> tuple[int, str, str]:
-        """Status, body, and where to."""
-        link = http.client.HTTPConnection(self._netloc, timeout=60)
-        try:
-            form = urlencode({"csrfmiddlewaretoken": CSRF}) if method == "POST" else None
-            headers = {"Cookie": self.cookies, "Content-Type": "application/x-www-form-urlencoded"}
-            link.request(method, path, form, headers)
-            answer = link.getresponse()
-            return answer.status, answer.read().decode(), answer.headers.get("Location", "")
-        finally:
-            link.close()
 
 
 def ask_and_be_cut(cloned_db, visitor, path: str, table: str, event: str, when: str) -> tuple[int, str]:

@@ -1,0 +1,125 @@
+"""Redis gone for a minute, emptied, hanging: pages answer, members enter, and then everything goes on by itself."""
+
+import io
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+
+from draws.models import Draw, Entry
+from notifications.models import Delivery, Message
+from tests.conftest import ClonedDatabase
+from tests.draws.factories import environment, make_draw, make_frozen
+from tests.draws.proofs import assert_proof_holds
+from tests.draws.visitors import Visitor
+from tests.factories import alice, bob, carol
+from tests.live import LiveSite, wait_until
+from tests.own_redis import OwnRedis
+
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def site(cloned_db: ClonedDatabase, own_redis: OwnRedis, tmp_path) -> Iterator[LiveSite]:
+    """All of the site, over a Redis that may be killed."""
+    call_command("sync_schedule", stdout=io.StringIO())
+    site = LiveSite(environment(cloned_db) | {"REDIS_URL": own_redis.url}, tmp_path)
+    try:
+        site.start_web()
+        site.start_worker(concurrency=2)
+        site.start_beat()
+        yield site
+    finally:
+        site.stop()
+
+
+def is_drawn(draw: Draw) -> bool:
+    draw.refresh_from_db()
+    return draw.executed_at is not None
+
+
+def assert_all_is_told(draw: Draw) -> None:
+    wait_until(
+        lambda: not Message.objects.filter(about=draw.about, expanded_at=None, cancelled_at=None).exists(),
+        "all messages to find their recipients",
+        PATIENCE_S,
+    )
+    told = Delivery.objects.filter(message__about=draw.about)
+    assert told.filter(message__kind="draws.winner_announcement").exists()
+
+
+def assert_pages_answer(site: LiveSite, draw: Draw, *members) -> None:
+    """What people do: look, sign in on a page of their own, enter."""
+    for member in members:
+        visitor = Visitor(site, member)
+        for path in ("/", "/draws/", f"/draws/{draw.slug}/", "/dashboard/"):
+            assert visitor.ask("GET", path)[0] == 200
+        status, _, to = visitor.ask("POST", f"/draws/{draw.slug}/enter/")
+        assert (status, to) == (302, f"/draws/{draw.slug}/receipt/")
+        assert visitor.ask("GET", to)[0] == 200
+        assert Entry.objects.get(draw=draw, member=member).member == member
+        receipt = Delivery.objects.filter(message__kind="draws.entry_receipt", message__about=draw.about)
+        assert receipt.filter(member=member).count() == 1
+
+
+def wait_until_drawn(draw: Draw, since: str) -> None:
+    """Wait for worker and beat to come round, and say how long that took."""
+    began = time.monotonic()
+    wait_until(lambda: is_drawn(draw), "the draw to be drawn", PATIENCE_S)
+    print(f"drawn {time.monotonic() - began:.1f} s after {since}")
+
+
+def test_redis_gone_for_a_minute_makes_a_draw_late_and_loses_nothing(site, own_redis, soak_rounds):
+    running, open_draw = list(site.processes), make_draw()
+    for member in (alice, bob, carol)[: soak_rounds(1, 3)]:
+        own_redis.kill()
+        back_at = time.monotonic() + soak_rounds(5, 60)
+        due = make_frozen(entrants=5)
+        assert_pages_answer(site, open_draw, member())
+        time.sleep(max(0, back_at - time.monotonic()))  # the minute itself is what is tested
+        # Worker and beat have nothing to talk over. By hand it would go.
+        assert not is_drawn(due)
+        own_redis.start()
+        wait_until_drawn(due, "the return of Redis")
+        assert_all_is_told(due)
+        assert_proof_holds(due)
+        assert all(process.is_alive for process in running)
+    assert "wake_failed" in site.web.log
+
+
+def test_a_redis_that_comes_and_goes_leaves_no_worker_deaf(site, own_redis, soak_rounds):
+    """A worker that talks to other workers may stay connected and take no more jobs; hence WORKER_OPTIONS."""
+    for _ in range(soak_rounds(3, 30)):
+        own_redis.kill()
+        time.sleep(0.5)  # the moment in which it happened
+        own_redis.start()
+        wait_until_drawn(make_frozen(entrants=5), "the return of Redis")
+
+
+def test_redis_emptied_while_jobs_wait_in_it_loses_nothing(site, own_redis, soak_rounds):
+    worker = site.processes[1]
+    for _ in range(soak_rounds(1, 10)):
+        worker.kill()
+        due = make_frozen(entrants=5)
+        wait_until(lambda: own_redis.length("critical") > 0, "jobs to wait in the queue", PATIENCE_S)
+        own_redis.flush()
+        worker = site.start_worker(concurrency=2)
+        own_redis.flush()
+        wait_until_drawn(due, "FLUSHALL")
+        assert_all_is_told(due)
+
+
+def test_a_redis_that_hangs_holds_nobody_up_for_long(site, own_redis):
+    running, draw = list(site.processes), make_draw()
+    own_redis.pause()
+    try:
+        began = time.monotonic()
+        assert_pages_answer(site, draw, alice())
+        print(f"six pages of which one enters a draw: {time.monotonic() - began:.1f} s")
+        due = make_frozen(entrants=5)
+    finally:
+        own_redis.resume()
+    wait_until_drawn(due, "it answered again")
+    assert_all_is_told(due)
+    assert all(process.is_alive for process in running)
