@@ -38,7 +38,7 @@ class Storm:
 
     def strike(self) -> None:
         """Something dies or vanishes; what died is started again, as the supervisor does."""
-        blows = [self.kill_workers_children] * 3 + [self.kill_worker] * 4 + [self.cut_connections] * 2
+        blows = [self.kill_workers_children] * 6 + [self.kill_worker] * 4 + [self.cut_connections] * 3
         blows += [self.kill_beat, self.take_database_away, self.flush_redis, self.kill_redis, self.hang_redis]
         self._do(self.chance.choice(blows))
 

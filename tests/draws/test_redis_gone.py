@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from draws.models import Draw, Entry
 from notifications.models import Delivery, Message
@@ -40,13 +41,10 @@ def is_drawn(draw: Draw) -> bool:
 
 
 def assert_all_is_told(draw: Draw) -> None:
-    wait_until(
-        lambda: not Message.objects.filter(about=draw.about, expanded_at=None, cancelled_at=None).exists(),
-        "all messages to find their recipients",
-        PATIENCE_S,
-    )
-    told = Delivery.objects.filter(message__about=draw.about)
-    assert told.filter(message__kind="draws.winner_announcement").exists()
+    """What is due has found its recipients."""
+    due = Message.objects.filter(about=draw.about, not_before__lte=timezone.now(), cancelled_at=None)
+    wait_until(lambda: not due.filter(expanded_at=None).exists(), "all messages to go out", PATIENCE_S)
+    assert Delivery.objects.filter(message__in=due, message__kind="draws.winner_announcement").exists()
 
 
 def assert_pages_answer(site: LiveSite, draw: Draw, *members) -> None:
