@@ -8,10 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from draws.models import Draw, Entry
+from audit.models import Seal
+from draws.models import Award, Draw, Entry
 from notifications.models import Delivery, Message
 from tests.conftest import ClonedDatabase
-from tests.draws.factories import environment, make_draw, make_frozen
+from tests.draws.factories import HOUR, environment, make_draw, make_frozen
 from tests.draws.proofs import assert_proof_holds
 from tests.draws.visitors import Visitor
 from tests.factories import alice, bob, carol
@@ -22,17 +23,23 @@ PATIENCE_S = 120
 
 
 @pytest.fixture
-def site(cloned_db: ClonedDatabase, own_redis: OwnRedis, tmp_path) -> Iterator[LiveSite]:
-    """All of the site, over a Redis that may be killed."""
+def still_site(cloned_db: ClonedDatabase, own_redis: OwnRedis, tmp_path) -> Iterator[LiveSite]:
+    """The site over a Redis that may be killed; nothing runs yet."""
     call_command("sync_schedule", stdout=io.StringIO())
     site = LiveSite(environment(cloned_db) | {"REDIS_URL": own_redis.url}, tmp_path)
     try:
-        site.start_web()
-        site.start_worker(concurrency=2)
-        site.start_beat()
         yield site
     finally:
         site.stop()
+
+
+@pytest.fixture
+def site(still_site: LiveSite) -> LiveSite:
+    """All of it, running."""
+    still_site.start_web()
+    still_site.start_worker(concurrency=2)
+    still_site.start_beat()
+    return still_site
 
 
 def is_drawn(draw: Draw) -> bool:
@@ -106,6 +113,23 @@ def test_redis_emptied_while_jobs_wait_in_it_loses_nothing(site, own_redis, soak
         own_redis.flush()
         wait_until_drawn(due, "FLUSHALL")
         assert_all_is_told(due)
+
+
+def test_without_redis_the_commands_do_it_by_hand(still_site, own_redis):
+    own_redis.kill()
+    draw = make_draw(entrants=5, closes_in=-HOUR)
+    still_site.manage("freeze_due_draws")
+    draw.refresh_from_db()
+    assert draw.manifest is not None
+    due = make_frozen(entrants=5)
+    still_site.manage("execute_due_draws")
+    assert is_drawn(due)
+    still_site.manage("process_notifications")
+    assert_all_is_told(due)
+    Award.objects.filter(about=due.about).update(claim_until=timezone.now() - HOUR)
+    assert "3 prizes expired" in still_site.manage("expire_awards")
+    still_site.manage("seal_audit")
+    assert Seal.objects.exists()
 
 
 def test_a_redis_that_hangs_holds_nobody_up_for_long(site, own_redis):
