@@ -185,7 +185,7 @@ def copy_of(cloned_db: Any) -> Iterator[str]:
         try:
             yield name
         finally:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            databases.drop(server, name)
 
 
 @contextmanager
