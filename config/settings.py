@@ -141,15 +141,16 @@ TEMPLATES = [
 # Dummy address so that tools which only read the settings (mypy, makemigrations --check) can import them.
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/fairground")}
 DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
 if DATABASE_POOL_SIZE:
+    DATABASES["default"]["ENGINE"] = "config.database"  # checks what the pool hands out
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 10,
     }
 else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
