@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from draws.admin.overview import in_zone, late_by, shortfall
+from draws.admin.clocks import in_zone, late_by
+from draws.admin.overview import shortfall
 from draws.models import Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState

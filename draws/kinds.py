@@ -226,6 +226,14 @@ KINDS = (
         recipients=admins,
     ),
     Kind(
+        name="draws.freeze_failed",
+        title=_("Entries could not be frozen, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
+        recipients=admins,
+    ),
+    Kind(
         name="draws.draw_cancelled",
         title=_("A draw was cancelled"),
         category=Category.TRANSACTIONAL,

@@ -24,6 +24,9 @@ class Note:
     fields: tuple[tuple[str, str, str], ...] = ()
 
 
+SEALED_WITHIN = dt.timedelta(minutes=5)
+"""After the cutoff; later than that something is wrong."""
+
 FIELD_WORDS = {
     "title": gettext_lazy("Title"),
     "rules": gettext_lazy("Rules"),
@@ -83,7 +86,19 @@ def story_of(draw: Draw, *, now: dt.datetime) -> list[Note]:
 
 
 def _waiting_note(draw: Draw, now: dt.datetime) -> Note | None:
-    if draw.is_finished or draw.manifest is None or draw.draw_at > now:
+    if draw.is_finished or draw.published_at is None:
+        return None
+    if draw.manifest is None:
+        if draw.closes_at >= now - SEALED_WITHIN:
+            return None
+        return Note(
+            _("Not sealed yet"),
+            _(
+                "Entries are closed, and the list should have been sealed by now. The site tries again by itself: "
+                "nobody can enter any more, and nobody who has entered is lost."
+            ),
+        )
+    if draw.draw_at > now:
         return None
     if draw.source_types != ["commit"] and (missing := why_not_available(draw, now=now)):
         return Note(_("Waiting for its number"), missing + " " + _("No other number is ever taken instead."))
