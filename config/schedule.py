@@ -41,4 +41,16 @@ SCHEDULE = (
         86_400,
         "Erases addresses kept for 90 days.",
     ),
+    Job(
+        "privacy: erase people",
+        "config.tasks.erase_due_people",
+        600,
+        "Erases people who asked for it, once their waiting time is over.",
+    ),
+    Job(
+        "privacy: erase what is old",
+        "config.tasks.erase_old_data",
+        86_400,
+        "Erases refused lines, addresses of things sent and sessions whose time is over.",
+    ),
 )

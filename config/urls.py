@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import api_key_pages, views
+from config import api_key_pages, privacy_pages, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -20,6 +20,10 @@ urlpatterns = [
     path("accounts/profile/", profile, name="profile"),
     path("accounts/api-keys/", api_key_pages.api_keys, name="api-keys"),
     path("accounts/api-keys/<uuid:key_id>/revoke/", api_key_pages.revoke, name="api-key-revoke"),
+    path("accounts/data/", privacy_pages.your_data, name="your-data"),
+    path("accounts/data/download/", privacy_pages.download, name="your-data-download"),
+    path("accounts/data/erase/", privacy_pages.erase, name="your-data-erase"),
+    path("accounts/erasure/<str:token>/", privacy_pages.erasure, name="erasure"),
     path("accounts/", include("allauth.urls")),
 ]
 

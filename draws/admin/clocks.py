@@ -3,10 +3,10 @@
 import datetime as dt
 import zoneinfo
 
-from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.clocks import format_moment
 from draws.models import Draw
 
 
@@ -14,13 +14,13 @@ def in_zone(at: dt.datetime, zone: zoneinfo.ZoneInfo) -> str:
     """`Sat 21 Nov 2026, 18:00 EAT`; seconds only where there are any."""
     local = at.astimezone(zone)
     clock = "H:i:s" if local.second else "H:i"
-    return dateformat.format(local, f"D j M Y, {clock} T")
+    return format_moment(local, f"D j M Y, {clock} T")
 
 
 def in_utc(at: dt.datetime) -> str:
     """`21 Nov 15:00 UTC`."""
     utc = at.astimezone(dt.UTC)
-    return dateformat.format(utc, "j M " + ("H:i:s" if utc.second else "H:i")) + " UTC"
+    return format_moment(utc, "j M " + ("H:i:s" if utc.second else "H:i")) + " UTC"
 
 
 def late_by(draw: Draw, now: dt.datetime) -> str:

@@ -4,10 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.clocks import format_moment
 from accounts.models import User
 from draws.models import Draw, DrawChange
 from draws.services.randomness import why_not_available
@@ -118,7 +118,7 @@ def _shown(draw: Draw, name: str, text: str) -> str:
     if not name.endswith("_at"):
         return text
     at = dt.datetime.fromtimestamp(parse_time(text), draw.zone)
-    return dateformat.format(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
+    return format_moment(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
 
 
 def _note_of(change: DrawChange) -> Note:
