@@ -25,7 +25,6 @@ from audit.models import Record
 from audit.services import seal_backlog
 from audit.verification import verify_audit
 from config import privacy, roles
-from config.api_keys import create_api_key
 from config.privacy import ErasureError, cancel_erasure, erase_due_people, request_erasure
 from draws import services
 from draws.models import Award, Draw, Entry, ImportRejection, PrizeAddress, Winner
@@ -109,28 +108,26 @@ def live_a_life() -> dict[str, Draw]:
     """Alice does everything that leaves a trace; returns the draws she is in."""
     member = alice()
     _public_id[:] = [member.public_id]
-    now = timezone.now()
-    User.objects.filter(pk=member.pk).update(birth_date="1990-05-17")
+    member.birth_date = dt.date(1990, 5, 17)
     member.set_password("correct horse battery")
     member.save()
     for email, verified in (("Alice.At.Work@example.com", True), ("alice.unsure@example.com", False)):
         EmailAddress.objects.create(user=member, email=email, verified=verified, primary=False)
-    Authenticator.objects.create(user=member, type="totp", data={"secret": "x"})
-    create_api_key(
-        owner=member, name="Alice Wanjiru's script", scopes=[scopes_for(member)[0].name], expires_at=None, now=now
-    )
     client = Client(REMOTE_ADDR="192.0.2.77")
     wrong = {"login": member.email, "password": "wrong"}
     client.post(reverse("account_login"), wrong)
     client.post(reverse("account_login"), {**wrong, "password": "correct horse battery"})
+    key = {"name": "Alice Wanjiru's script", "scopes": [scopes_for(member)[0].name], "days": "90"}
+    client.post(reverse("api-keys"), key)
+    Authenticator.objects.create(user=member, type="totp", data={"secret": "x"})
     draws = {"open": make_draw(entrants=3)}
     client.post(reverse("draws:enter", args=[draws["open"].slug]))
     import_csv(draws["open"], "alice@example.com,Alice Wanjiru,zero\nnew@example.org,,1\n")
     draws["frozen"] = make_draw(entrants=5, closes_in=-2 * HOUR, prizes=[CASH])
     add_entry(draws["frozen"], member.email, weight=1_000_000_000, member=member)
     services.freeze_draw(draw_id=draws["frozen"].pk, now=draws["frozen"].closes_at)
+    draws["frozen"].refresh_from_db()
     draws["paid"] = make_executed(entrants=0, members=[member], prizes=[CASH])
-    draws["thing"] = make_executed(entrants=2, members=[], prizes=[BICYCLE], closes_in=-2 * HOUR)
     draws["voucher"] = make_executed(members=[member], entrants=0, prizes=[VOUCHER])
     award = Award.objects.get(about=draws["voucher"].about)
     services.claim_award(award=award, member=member, now=award.created_at)
@@ -199,7 +196,7 @@ class TestErased:
         sent = Delivery.objects.filter(member=alice(), state=State.PLANNED).count()
         assert sent
         erase()
-        for name in ("paid", "thing", "voucher", "outside"):
+        for name in ("paid", "voucher", "outside"):
             assert_proof_holds(draws[name])
         assert services.check_draws(now=timezone.now()).differences == {}
         assert check_ledger() == []
@@ -488,7 +485,7 @@ class TestPages:
         data = json.loads(answer.content)
         assert data["accounts"]["profile"]["email"] == "alice@example.com"
         assert data["accounts"]["profile"]["birth_date"] == "1990-05-17"
-        assert {row["draw"] for row in data["draws"]["entries"]} >= {"Draw 1"} or data["draws"]["entries"]
+        assert len(data["draws"]["entries"]) == 5
         assert all(len(row["salt"]) == 64 for row in data["draws"]["entries"])
         addresses = [prize["address"] for prize in data["draws"]["prizes"] if prize["address"]]
         assert addresses[0]["street"] == ADDRESS.street
