@@ -45,7 +45,7 @@ def erase(*, person: Person) -> dict[str, int]:
     """Take back what waits for them, and forget address, name and personal values of all of it. One statement.
 
     What is being sent at this moment may still arrive; its answer, which might quote the address, is not taken any
-    more, for the claim is ended with the address.
+    more: only of what is claimed is one written down.
     """
     _lock("pg_advisory_xact_lock")
     open_states = (*WAITING, State.CLAIMED)
@@ -62,7 +62,6 @@ def erase(*, person: Person) -> dict[str, int]:
             default=F("recipient_key"),
             output_field=TextField(),
         ),
-        lease_until=Case(When(state=State.CLAIMED, then=None), default=F("lease_until")),
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
     return {"deliveries": count}
