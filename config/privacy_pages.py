@@ -147,11 +147,6 @@ def erasure(request: HttpRequest, token: str) -> HttpResponse:
             cancel_erasure(erasure=found, by=None, now=timezone.now())
         except ErasureError as error:
             messages.error(request, str(error))
-        else:
-            messages.success(
-                request, _("Nothing is erased. If there is an account, it is open again: sign in.")
-            )
-            return redirect("account_login")
         return redirect(request.path)
     state = "done" if found.done_at else "cancelled" if found.cancelled_at else "waiting"
     return render(
