@@ -212,9 +212,10 @@ def erase_due_people(*, now: dt.datetime) -> ErasureSummary:
                     erased += 1
                 case False:
                     held += 1
-        except Exception:
+        except Exception as error:
             failed += 1
             log.exception("erasure_failed", erasure=erasure_id)
+            _note_failure(erasure_id, error, now=now)
     return ErasureSummary(erased, held, failed)
 
 
@@ -270,6 +271,15 @@ def _why_not_yet(erasure: Erasure, person: Person) -> str:
             "%(wallet)s is in the wallet, and its owner has not agreed to give it up: pay it out, or call the erasure off."
         ) % {"wallet": ", ".join(wallet)}
     return ""
+
+
+def _note_failure(erasure_id: int, error: Exception, *, now: dt.datetime) -> None:
+    """Say it where staff look. Of the error only its kind: what it says may quote the person."""
+    with transaction.atomic():
+        erasure = Erasure.objects.waiting().select_for_update(skip_locked=True).filter(pk=erasure_id).first()
+        if erasure is not None:
+            problem = _("The last attempt failed (%(kind)s): the log says why. It is tried again by itself.")
+            _hold(erasure, problem % {"kind": type(error).__name__}, now=now)
 
 
 def _hold(erasure: Erasure, problem: str, *, now: dt.datetime) -> None:

@@ -152,5 +152,5 @@ def erasure(request: HttpRequest, token: str) -> HttpResponse:
     return render(
         request,
         "account/erasure.html",
-        {"state": state, "erasure": found, "is_account": found.member_id is not None},
+        {"state": state, "erasure": found, "is_account": found.member_id is not None and found.was_active},
     )

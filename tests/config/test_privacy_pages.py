@@ -95,7 +95,7 @@ class TestAsking:
             request()
         assert alice().is_active
 
-    def test_money_that_came_since_holds_it_up_and_says_so_once(self):
+    def test_money_that_came_since_holds_it_up_and_says_so_once(self, client):
         erasure = request()
         adjust_wallet(
             member=alice(),
@@ -111,6 +111,8 @@ class TestAsking:
         erasure.refresh_from_db()
         assert "KES 5.00 is in the wallet" in erasure.problem
         assert Record.objects.filter(action="person.erasure_held").count() == 1
+        client.force_login(admin())
+        assert "KES 5.00 is in the wallet" in client.get(reverse("admin:index")).content.decode()
         assert alice().email == "alice@example.com"
 
     def test_who_may_administer_the_site_has_to_lose_that_first(self):
@@ -146,7 +148,10 @@ class TestAsking:
         monkeypatch.setattr(privacy.accounts_privacy, "erase", fail_for_alice)
         assert erase_due_people(now=timezone.now() + WEEK) == privacy.ErasureSummary(erased=1, failed=1)
         assert alice().email == "alice@example.com"
-        assert not Entry.objects.filter(member=bob()).exists()
+        assert "The last attempt failed (RuntimeError)" in Erasure.objects.get(member=alice()).problem
+        monkeypatch.undo()
+        assert erase_due_people(now=timezone.now() + WEEK) == privacy.ErasureSummary(erased=1)
+        assert Erasure.objects.filter(problem="", done_at__isnull=False).count() == 2
 
 
 @pytest.mark.django_db
