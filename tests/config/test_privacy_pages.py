@@ -18,7 +18,7 @@ from audit.models import Record
 from config import privacy, roles
 from config.privacy import ErasureError, cancel_erasure, erase_due_people, request_erasure
 from draws import services
-from draws.models import Award, Entry, ImportRejection, PrizeAddress
+from draws.models import Award, ImportRejection, PrizeAddress
 from notifications.models import Delivery, State
 from payments.adjustments import adjust_wallet
 from tests.config.lives import WEEK, live_a_life, request
