@@ -8,17 +8,16 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt, AccessFailureLog
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.models import ApiKey, User, normalise_email
+from accounts.models import ApiKey, SignedInSession, User, normalise_email
 
 _SHORTEST_WORD = 3
-_SESSIONS = 1_000
 ERASED_DOMAIN = "erased.invalid"
 """Where the addresses of erased accounts point: a name that can't exist (RFC 2606)."""
 
@@ -69,7 +68,7 @@ def person_at(identity: str) -> Person:
 
 
 def export(*, person: Person) -> dict[str, Any]:
-    """The account: profile, addresses, second factors, API keys. Nothing that would open anything."""
+    """The account: profile, addresses, second factors, API keys, sessions. Nothing that would open anything."""
     member = person.member
     if member is None:
         return {}
@@ -98,6 +97,11 @@ def export(*, person: Person) -> dict[str, Any]:
             .order_by("pk")
             .values("name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
         ),
+        "sessions": list(
+            SignedInSession.objects.filter(account=member)
+            .order_by("created_at")
+            .values("address", "user_agent", "created_at", "last_seen_at")
+        ),
     }
 
 
@@ -107,6 +111,10 @@ def erase(*, person: Person) -> dict[str, int]:
     Signs out everywhere. Safe to run again. Returns how many rows of what were touched.
     """
     counts = {"addresses": EmailAddress.objects.filter(_any("email__iexact", person.identities)).delete()[0]}
+    counts["failed_sign_ins"] = sum(
+        table.objects.filter(_any("username__iendswith", person.identities)).delete()[0]
+        for table in (AccessAttempt, AccessFailureLog)
+    )
     if person.words:
         counts["admin_log"] = LogEntry.objects.filter(_any("object_repr__icontains", person.words)).update(
             object_repr=""
@@ -123,7 +131,7 @@ def erase(*, person: Person) -> dict[str, int]:
     keys = ApiKey.objects.filter(owner=member)
     keys.filter(revoked_at=None).update(revoked_at=Now())
     counts["api_keys"] = keys.update(name="")
-    counts["sessions"] = _end_sessions(member)
+    counts["sessions"] = SignedInSession.objects.filter(account=member).delete()[0]
     member.groups.clear()
     member.user_permissions.clear()
     User.objects.filter(pk=member.pk).update(
@@ -155,13 +163,3 @@ def _any(lookup: str, values: tuple[str, ...]) -> Q:
     for value in values:
         found |= Q(**{lookup: value})
     return found
-
-
-def _end_sessions(member: User) -> int:
-    """Sessions don't say in a column whose they are: all are read, a page at a time. Returns how many ended."""
-    found = [
-        session.pk
-        for session in Session.objects.iterator(chunk_size=_SESSIONS)
-        if session.get_decoded().get("_auth_user_id") == str(member.pk)
-    ]
-    return Session.objects.filter(pk__in=found).delete()[0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -297,8 +296,6 @@ def _hold(erasure: Erasure, problem: str, *, now: dt.datetime) -> None:
 
 
 def erase_old_data(*, now: dt.datetime) -> dict[str, int]:
-    """What has been kept long enough (`docs/privacy.md`), and sessions that are over. Returns how many rows of what."""
+    """Erase what has been kept long enough (`docs/privacy.md`). Returns how many rows of what."""
     with transaction.atomic():
-        counts = draws_privacy.erase_old(now=now)
-        counts["sessions"] = Session.objects.filter(expire_date__lt=now).delete()[0]
-    return counts
+        return draws_privacy.erase_old(now=now)

@@ -51,6 +51,9 @@ SCHEDULE = (
         "privacy: erase what is old",
         "config.tasks.erase_old_data",
         86_400,
-        "Erases refused lines, addresses of things sent and sessions whose time is over.",
+        "Erases refused lines, and addresses of things sent, whose time is over.",
+    ),
+    Job(
+        "accounts: clear sessions", "accounts.tasks.clear_sessions", 86_400, "Deletes sessions that are over."
     ),
 )

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0002_api_keys'),
+        ('accounts', '0006_encrypt_second_factors'),
     ]
 
     operations = [
