@@ -25,6 +25,7 @@ _VIEW_ALL = (
     "draws.view_prizeaddress",
     "draws.view_drawreport",
     "draws.view_entryimport",
+    "draws.view_entryupload",
     "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",

@@ -171,6 +171,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout"
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
+    "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
+    "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
@@ -300,6 +302,8 @@ STORAGES = {
 }
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(DATA_DIR / "media"))
 MEDIA_URL = "/media/"
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=200) * 2**20
+FILE_UPLOAD_HANDLERS = ["config.uploads.BoundedUploadHandler"]
 
 # E-mail: EMAIL_URL (smtp://, consolemail://, …); an embedded site without it keeps a developer's mailbox.
 if EMAIL_URL := env.str("EMAIL_URL", default=""):

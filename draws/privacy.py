@@ -12,7 +12,9 @@ from django.db import connection
 from django.db.models import F, Q
 
 from accounts.privacy import Person
-from draws.models import Award, Draw, Entry, ImportRejection, PrizeAddress, Winner
+from draws.models import Award, Draw, Entry, EntryUpload, ImportRejection, PrizeAddress, Winner
+from notifications.models import Message
+from notifications.privacy import blank_value
 
 KEEP_REJECTIONS = dt.timedelta(days=90)
 KEEP_ADDRESSES = dt.timedelta(days=90)
@@ -101,17 +103,22 @@ def erase(*, person: Person, now: dt.datetime) -> dict[str, int]:
     unsent.update(state=Award.State.CLAIMABLE, claimed_at=None)
     counts["prizes"] = awards.update(identity=None, note="", claim_version=F("claim_version") + 1)
     counts["entries"] = entries.update(identity=None, member=None, name="", salt=None)
-    counts["refused_lines"] = ImportRejection.objects.filter(_says(person)).update(content="")
+    quoted = ImportRejection.objects.filter(_says(person, "reason")).update(reason="", content="")
+    counts["refused_lines"] = quoted + ImportRejection.objects.filter(_says(person, "content")).update(
+        content=""
+    )
+    counts["uploads"] = EntryUpload.objects.filter(_says(person, "why")).update(why="")
+    stopped = Message.objects.filter(_says(person, "context__why"), kind="draws.import_stopped")
+    blank_value(stopped, "why")
     return counts
 
 
 def erase_old(*, now: dt.datetime) -> dict[str, int]:
     """What is of no use any more: refused lines of old imports, and addresses of things long sent."""
-    lines = ImportRejection.objects.filter(entry_import__created_at__lt=now - KEEP_REJECTIONS).exclude(
-        content=""
-    )
+    old = Q(entry_import__created_at__lt=now - KEEP_REJECTIONS)
+    lines = ImportRejection.objects.filter(old).exclude(content="", reason="")
     sent = PrizeAddress.objects.filter(award__state=Award.State.PAID, award__paid_at__lt=now - KEEP_ADDRESSES)
-    return {"refused_lines": lines.update(content=""), "addresses": sent.delete()[0]}
+    return {"refused_lines": lines.update(content="", reason=""), "addresses": sent.delete()[0]}
 
 
 def prizes_waiting(*, person: Person) -> list[Award]:
@@ -132,8 +139,9 @@ def _theirs(person: Person) -> Q:
     return mine | Q(member=person.member) if person.member is not None else mine
 
 
-def _says(person: Person) -> Q:
+def _says(person: Person, column: str) -> Q:
+    """Where a text quotes them: a sentence about a line that could not be read quotes the line."""
     found = Q(pk__in=[])
     for word in person.words:
-        found |= Q(content__icontains=word)
+        found |= Q(**{f"{column}__icontains": word})
     return found

@@ -5,18 +5,16 @@ once erased, names nobody.
 import datetime as dt
 from typing import Any
 
-from django.db.models import F, JSONField, Q, Value
-from django.db.models.expressions import CombinedExpression
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import User
 from accounts.privacy import Person
 from audit.services import target_name
 from notifications.models import Message
+from notifications.privacy import blank_value
 from payments.accounts import AccountSpec, ensure_accounts, wallets_of
 from payments.ledger import EntrySpec, Leg, post_many
 from payments.models import Approval, Posting
-
-ERASED = "—"
 
 
 def forfeited_account(unit: str) -> AccountSpec:
@@ -57,13 +55,10 @@ def erase(*, person: Person) -> dict[str, int]:
     }
 
 
-def _blank(variable: str, approvals: Any) -> int:
-    """Put a dash for one value of every message about these approvals. One statement."""
+def _blank(variable: str, approvals: QuerySet[Approval]) -> int:
+    """Put a dash for one value of every message about these approvals."""
     abouts = [f"payments.approval:{public_id}" for public_id in approvals.values_list("public_id", flat=True)]
-    blank = CombinedExpression(
-        F("context"), "||", Value({variable: ERASED}, output_field=JSONField()), output_field=JSONField()
-    )
-    return Message.objects.filter(about__in=abouts, context__has_key=variable).update(context=blank)
+    return blank_value(Message.objects.filter(about__in=abouts), variable)
 
 
 def give_up_wallets(*, member: User, idem_key: str, now: dt.datetime) -> dict[str, int]:

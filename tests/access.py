@@ -176,6 +176,7 @@ MODELS = {
     "draws.winner": Model(view="MX"),
     "draws.drawreport": Model(view="MX"),
     "draws.entryimport": Model(view="MX"),
+    "draws.entryupload": Model(view="MX"),
     "draws.importrejection": Model(view="MX"),
     "payments.approval": Model(view="FMX"),
     "payments.account": Model(view="FX"),
@@ -234,6 +235,12 @@ ACTS = {
     "admin/draws/draw/<path:object_id>/check/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/resume/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/entryupload/<int:upload_id>/progress/": row(
+        "-------..", "-------..", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryupload/<int:upload_id>/retry/": row(
+        "s------55", "s------**", upload_id="draws.entryupload"
+    ),
     "admin/draws/entryimport/<int:import_id>/rejected.csv": act("MX", import_id="draws.entryimport"),
     "admin/payments/approval/<path:object_id>/approve/": act("FX", object_id="payments.approval"),
     "admin/payments/approval/<path:object_id>/reject/": act("FX", object_id="payments.approval"),

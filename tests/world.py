@@ -4,6 +4,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 """
 
 import datetime as dt
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,9 @@ def build_world() -> World:
     draft = make_draft(slug="a-draft")
     opened = make_draw(slug="open-draw", members=[alice(), bob()], entrants=2)
     import_csv(opened, "email,name\nnew@example.org,New\nnobody\n")
+    upload = services.receive_upload(
+        draw=opened, file=io.BytesIO(b"late@example.org\n"), file_name="late.csv", by=None, now=now
+    ).upload
     frozen = make_frozen(slug="frozen-draw", members=[alice()], entrants=3)
     done = make_executed(slug="done-draw", members=[alice()], entrants=0, prizes=[CASH])
     things = make_executed(slug="things-draw", members=[alice()], entrants=0, prizes=[MUG])
@@ -149,6 +153,7 @@ def build_world() -> World:
             "draws.voucher": Voucher.objects.get(award=dinner).pk,
             "draws.prizeaddress": PrizeAddress.objects.get().pk,
             "draws.drawreport": DrawReport.objects.get(draw=done).pk,
+            "draws.entryupload": upload.pk,
             "draws.entryimport": EntryImport.objects.get().pk,
             "draws.importrejection": ImportRejection.objects.get().pk,
             "payments.approval": Approval.objects.get().pk,

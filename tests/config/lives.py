@@ -6,13 +6,13 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Erasure, User
+from accounts.models import Erasure, SignedInSession, User
 from accounts.privacy import person_of
 from accounts.scopes import scopes_for
 from config import privacy
@@ -76,9 +76,8 @@ def found_in_tables(word: str) -> set[str]:
 def everywhere() -> dict[str, set[str]]:
     """Where each of Alice's words stands; and whether a session is hers, whose data no search would find."""
     found = {word: columns for word in WORDS if (columns := found_in_tables(word))}
-    pk = str(User.objects.get(public_id=PUBLIC_ID[0]).pk)
-    if any(pk == session.get_decoded().get("_auth_user_id") for session in Session.objects.all()):
-        found["session"] = {"django_session"}
+    if SignedInSession.objects.filter(account__public_id=PUBLIC_ID[0]).exists():
+        found["session"] = {"accounts_signedinsession"}
     return found
 
 
@@ -96,14 +95,21 @@ def live_a_life() -> dict[str, Draw]:
         EmailAddress.objects.create(user=member, email=email, verified=verified, primary=False)
     client = Client(REMOTE_ADDR="192.0.2.77")
     wrong = {"login": member.email, "password": "wrong"}
-    client.post(reverse("account_login"), wrong)
     client.post(reverse("account_login"), {**wrong, "password": "correct horse battery"})
+    Client(REMOTE_ADDR="192.0.2.77").post(reverse("account_login"), wrong)  # and once she mistypes
     key = {"name": "Alice Wanjiru's script", "scopes": [scopes_for(member)[0].name], "days": "90"}
     client.post(reverse("api-keys"), key)
     Authenticator.objects.create(user=member, type="totp", data={"secret": "x"})
     draws = {"open": make_draw(entrants=3)}
     client.post(reverse("draws:enter", args=[draws["open"].slug]))
     import_csv(draws["open"], "alice@example.com,Alice Wanjiru,zero\nnew@example.org,,1\n")
+    # What can't be read is quoted where it is refused: in the report, on the upload, in what staff are told.
+    import_csv(draws["open"], "Alice Wanjiru <alice@example.com>\nanother@example.org\n")
+    unreadable = ContentFile(b"email\nAlice Wanjiru <alice@example.com>\n")
+    services.receive_upload(
+        draw=draws["open"], file=unreadable, file_name="people.csv", by=admin(), now=timezone.now()
+    )
+    services.import_due_uploads(now=timezone.now())
     draws["frozen"] = make_draw(entrants=5, closes_in=-2 * HOUR, prizes=[CASH])
     add_entry(draws["frozen"], member.email, weight=1_000_000_000, member=member)
     services.freeze_draw(draw_id=draws["frozen"].pk, now=draws["frozen"].closes_at)
