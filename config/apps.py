@@ -15,6 +15,9 @@ class ConfigConfig(AppConfig):
     verbose_name = "Site"
 
     def ready(self) -> None:
+        from config import kinds  # noqa: PLC0415  (models exist only now)
+
+        kinds.register_kinds()
         checks.register(check_api)
         celery.app.set_default()  # tasks queued by a web process go to our broker
         # Sent once for each app that has models, which this one has not.

@@ -16,8 +16,9 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import User
-from draws.admin.overview import in_zone, late_by, shortfall
+from accounts.models import Erasure, User
+from draws.admin.clocks import in_zone, late_by
+from draws.admin.overview import shortfall
 from draws.models import AnnouncedText, Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
@@ -207,8 +208,21 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
     rows: list[Row] = []
     sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
     sees_approvals = user.has_perm("payments.view_approval")
-    if not (sees_draws or sees_awards or sees_approvals):
+    erases = user.has_perm("accounts.erase_person")
+    if not (sees_draws or sees_awards or sees_approvals or erases):
         return None
+    if erases:
+        held = Erasure.objects.waiting().exclude(problem="").order_by("due_at")
+        rows += [
+            Row(
+                title=_("An erasure is held up"),
+                note=erasure.problem,
+                side=str(naturaltime(erasure.due_at)),
+                href=link("accounts_erasure_change", erasure.pk),
+                tone="bad",
+            )
+            for erasure in held[:_ROWS]
+        ]
     if sees_approvals:
         rows += _approval_rows(user, now)
     if sees_draws:

@@ -76,6 +76,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "auth.view_group",
         "accounts.view_apikey",
         "accounts.revoke_apikey",
+        "accounts.view_erasure",
+        "accounts.erase_person",
         "draws.execute_draw",
         "notifications.process_notifications",
         "accounts.add_user",

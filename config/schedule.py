@@ -49,6 +49,18 @@ SCHEDULE = (
         "Erases addresses kept for 90 days.",
     ),
     Job(
+        "privacy: erase people",
+        "config.tasks.erase_due_people",
+        600,
+        "Erases people who asked for it, once their waiting time is over.",
+    ),
+    Job(
+        "privacy: erase what is old",
+        "config.tasks.erase_old_data",
+        86_400,
+        "Erases refused lines, and addresses of things sent, whose time is over.",
+    ),
+    Job(
         "accounts: clear sessions", "accounts.tasks.clear_sessions", 86_400, "Deletes sessions that are over."
     ),
 )

@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("accounts.user", "person"),
             ("auth.group", "badge"),
             ("accounts.apikey", "key"),
+            ("accounts.erasure", "person_off"),
             ("accounts.failedsignin", "lock_person"),
         ),
     ),

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import api_key_pages, second_factor_pages, session_pages, setup_page, views
+from config import api_key_pages, privacy_pages, second_factor_pages, session_pages, setup_page, views
 
 _FACTORS = "accounts/2fa/"
 
@@ -22,6 +22,10 @@ urlpatterns = [
     path("accounts/profile/", profile, name="profile"),
     path("accounts/api-keys/", api_key_pages.api_keys, name="api-keys"),
     path("accounts/api-keys/<uuid:key_id>/revoke/", api_key_pages.revoke, name="api-key-revoke"),
+    path("accounts/data/", privacy_pages.your_data, name="your-data"),
+    path("accounts/data/download/", privacy_pages.download, name="your-data-download"),
+    path("accounts/data/erase/", privacy_pages.erase, name="your-data-erase"),
+    path("accounts/erasure/<str:token>/", privacy_pages.erasure, name="erasure"),
     path("accounts/sessions/", session_pages.sessions, name="sessions"),
     path("accounts/sessions/end-others/", session_pages.end_others, name="sessions-end-others"),
     path("accounts/sessions/<uuid:session_id>/end/", session_pages.end, name="session-end"),

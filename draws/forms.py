@@ -73,12 +73,22 @@ def at_zone(wall: dt.datetime, zone: zoneinfo.ZoneInfo) -> dt.datetime:
 
     Raises `ValidationError` for a time that they skip or show twice, in the night when clocks change.
     """
-    early, late = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
-    if early != late:
+    before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    if before != after:
+        assert before is not None
+        assert after is not None
         raise forms.ValidationError(
-            gettext("Clocks in %(zone)s change at this time: it is skipped or comes twice. Choose another."),
+            gettext(
+                "Clocks in %(zone)s change at this time: they go forward, and %(wall)s is skipped. Choose another "
+                "time, such as an hour later."
+            )
+            if before < after
+            else gettext(
+                "Clocks in %(zone)s change at this time: they go back, and %(wall)s comes twice. Choose a time that "
+                "comes once, or take UTC as the zone of the draw."
+            ),
             code="dst",
-            params={"zone": zone.key},
+            params={"zone": zone.key, "wall": f"{wall:%H:%M}"},
         )
     return wall.replace(tzinfo=zone).astimezone(dt.UTC)
 

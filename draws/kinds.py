@@ -233,6 +233,14 @@ KINDS = (
         recipients=admins,
     ),
     Kind(
+        name="draws.freeze_failed",
+        title=_("Entries could not be frozen, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
+        recipients=admins,
+    ),
+    Kind(
         name="draws.import_stopped",
         title=_("A file of entrants was not imported, for admins"),
         category=Category.TRANSACTIONAL,

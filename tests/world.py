@@ -25,8 +25,11 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import roles
 from accounts.models import FailedSignIn, SignedInSession
+from accounts.privacy import person_at
 from audit.models import Record, Seal
 from audit.services import seal_new_records
+from config.kinds import ERASURE_LINK
+from config.privacy import request_erasure
 from draws import services
 from draws.models import (
     Award,
@@ -39,13 +42,14 @@ from draws.models import (
     Winner,
 )
 from notifications.handles import handle_of
+from notifications.links import make_token
 from notifications.mailbox import NewestMails
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
 from payments.models import Account, Approval, LedgerEntry, Posting
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
-from tests.factories import alice, bob, carol, make_user
+from tests.factories import admin, alice, bob, carol, make_user
 from tests.payments.asking import ask
 
 MUG = ("Mug", "physical", 0, 2)
@@ -101,6 +105,7 @@ def build_world() -> World:
     )
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
+    leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
     entry = LedgerEntry.objects.filter(postings__account__owner=alice()).latest("pk")
@@ -118,6 +123,8 @@ def build_world() -> World:
             "letter": handle_of(letter.pk),
             "api_key": key.public_id,
             "mail": NewestMails()[0],
+            "erasure_token": make_token(purpose=ERASURE_LINK, row=leaving.public_id, version=leaving.version),
+            "accounts.erasure": leaving.pk,
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(

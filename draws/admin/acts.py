@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws import services
-from draws.admin.overview import in_zone, shortfall
+from draws.admin.clocks import in_zone
+from draws.admin.overview import shortfall
 from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
 from draws.models import Draw, EntryUpload
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
@@ -147,7 +148,17 @@ def _import(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
 
 
 def _freeze(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
-    frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    try:
+        frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    except services.DrawError:
+        raise
+    except Exception as error:  # the service has logged it, written it down and told the admins
+        raise ActFailedError(
+            _(
+                "The freeze failed and is on record; once entries are closed it is tried again by itself: %(error)s"
+            )
+            % {"error": str(error) or type(error).__name__}
+        ) from error
     if frozen is None:
         return Done(
             _("Nothing was done: this draw is frozen already, or is being frozen right now."), is_good=False

@@ -19,12 +19,12 @@ from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS as MAKING_ACTS
 from draws.admin.acts import REFUSALS, Act, sentence_of
+from draws.admin.clocks import in_zone
 from draws.admin.overview import (
     PHASES,
     amounts,
     checklist,
     entries_and_tickets,
-    in_zone,
     may_see_entries,
     pool_rows,
 )

@@ -230,10 +230,11 @@ def _write_rejections(report: EntryImport) -> int:
             INSERT INTO draws_importrejection (entry_import_id, line, content, reason)
             SELECT %(import)s, line, content, reason FROM draws_staged WHERE reason IS NOT NULL
             UNION ALL
-            SELECT %(import)s, line, left(identity, %(content)s), CASE
-                WHEN first_line < line THEN format(%(repeated)s, first_line) ELSE %(known)s END
+            SELECT %(import)s, line, left(coalesce(listed, identity), %(content)s), CASE
+                WHEN first_line < line THEN format(%(repeated)s, first_line)
+                WHEN listed IS NOT NULL THEN %(other)s ELSE %(known)s END
             FROM (
-                SELECT line, identity, pid, min(line) OVER (PARTITION BY identity) AS first_line
+                SELECT line, identity, listed, pid, min(line) OVER (PARTITION BY identity) AS first_line
                 FROM draws_staged WHERE reason IS NULL
             ) good
             WHERE NOT EXISTS (SELECT 1 FROM draws_entry entry WHERE entry.draw_id = %(draw)s AND entry.pid = good.pid)
@@ -244,6 +245,7 @@ def _write_rejections(report: EntryImport) -> int:
                 "content": _CONTENT,
                 "repeated": _("This person stands in line %s already."),
                 "known": _("This person is in the draw already."),
+                "other": _("This person is in the draw already, under another address of theirs."),
             },
         )
         return int(cursor.rowcount)
