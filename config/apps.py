@@ -17,5 +17,5 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         checks.register(check_api)
         celery.app.set_default()  # tasks queued by a web process go to our broker
-        # Sent once for each app that has models, which this one has not.
+        # Sent once for each app that has models: one is enough, and its permissions are made anew for all.
         post_migrate.connect(roles.sync_after_migrate, sender=apps.get_app_config("accounts"))

@@ -15,7 +15,7 @@ from accounts.models import User
 from audit.services import newest_seal
 from config.home_panels import Row, link
 from draws.models import Award, Draw, Entry
-from draws.services.monitoring import BEAT_LATE_AFTER, last_beat
+from draws.services.monitoring import beat_late_after, last_beat
 from payments.models import Account
 from payments.money import format_amount
 
@@ -137,7 +137,7 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
         )
     if user.has_perm("draws.view_draw") or user.has_perm("notifications.view_delivery"):
         last = last_beat()
-        is_silent = last is None or last < now - BEAT_LATE_AFTER
+        is_silent = last is None or last < now - beat_late_after()
         rows.append(
             Row(
                 title=_("Scheduled jobs"),

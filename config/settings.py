@@ -162,6 +162,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 1}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "config.tasks.check_books": {"queue": "bulk"},
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
@@ -170,7 +171,7 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:WatchedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -269,6 +270,7 @@ X_FRAME_OPTIONS = "DENY"
 
 from config.admin_theme import UNFOLD  # noqa: E402
 from config.logging import LOGGING  # noqa: E402
+from config.operations_settings import *  # noqa: E402, F403
 from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: E402
 
 __all__ = ["LOGGING", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]
