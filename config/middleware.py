@@ -1,8 +1,10 @@
 """What holds for every response: its headers; and under `/api/` who may read it, how often, and how errors look."""
 
+import time
 from collections.abc import Callable
 from ipaddress import ip_address
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -11,6 +13,10 @@ from django.utils.translation import gettext as _
 from accounts.rest import seconds_over
 from audit.middleware import client_address
 from config.api import problem_response
+from config.log_context import current_request
+from config.operations.views import PROBES
+
+log = structlog.get_logger(__name__)
 
 _PAGES = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -24,6 +30,13 @@ _ADMIN = (
 )
 
 
+# What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
+_PERMISSIONS = (
+    "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), "
+    "magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()"
+)
+
+
 class ContentSecurityPolicyMiddleware:
     """No inline script, no eval and nothing from elsewhere on our pages; `/admin/` alone is relaxed."""
 
@@ -34,7 +47,46 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response
+
+
+class RequestLogMiddleware:
+    """One line in the log for each request: which page, what came of it, how long it took, whose it was.
+
+    The page is named by the pattern of its address, because addresses hold what is nobody's business.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        token = current_request.set(request)
+        try:
+            response = self.get_response(request)
+            if request.path_info not in PROBES:
+                log.info(
+                    "request",
+                    method=request.method,
+                    route=request.resolver_match.route if request.resolver_match else None,
+                    status=response.status_code,
+                    ms=round((time.perf_counter() - began) * 1000),
+                )
+        finally:
+            current_request.reset(token)
+        return response
+
+
+class ProbeMiddleware:
+    """Answers what probes this process, whatever name it was asked by, and without looking for a session."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        probe = PROBES.get(request.path_info)
+        return self.get_response(request) if probe is None else probe(request)
 
 
 class ApiMiddleware:
@@ -64,7 +116,7 @@ class ApiMiddleware:
     def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return _preflight(request)
-        if wait := seconds_over("address", _network_of(request), settings.API_LIMIT_ADDRESS):
+        if wait := seconds_over("address", network_of(request), settings.API_LIMIT_ADDRESS):
             response: HttpResponse = problem_response(
                 status=429,
                 detail=_("Too many requests from this address. Wait %(count)d seconds.") % {"count": wait},
@@ -91,7 +143,7 @@ def _preflight(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _network_of(request: HttpRequest) -> str:
+def network_of(request: HttpRequest) -> str:
     """Who is counted as one: an IPv4 address, or the /64 that one IPv6 customer has all addresses of."""
     address = client_address(request) or "unknown"
     return ":".join(ip_address(address).exploded.split(":")[:4]) if ":" in address else address

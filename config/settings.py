@@ -95,8 +95,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit.middleware.AuditContextMiddleware",  # first, so that every line logged has the request's id
+    "config.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.ProbeMiddleware",
     "config.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -109,6 +111,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "config.form_limits.FormLimitMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -144,6 +147,8 @@ if DATABASE_POOL_SIZE:
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+# A server that does not answer is an error soon, and not a page that hangs.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
@@ -256,6 +261,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fa
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 if not EMBEDDED:
+    # Probes and scrapers ask the process itself, inside the network.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -36,7 +36,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Each thing the site needs, with its state: `ok`, `degraded` (it serves, somebody should look) or `down`.
 
     503 only when the database is gone: pages are served without Redis, beat and workers, and no other web process
-    would be better off. 
+    would be better off.
     """
     now = timezone.now()
     items: dict[str, dict[str, Any]] = {"database": {"state": "ok"}}
@@ -85,7 +85,9 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
     if scheme.lower() != "bearer" or not hmac.compare_digest(
         shown, sha256(settings.METRICS_TOKEN.encode()).digest()
     ):
-        answer = HttpResponse("Show METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain")
+        answer = HttpResponse(
+            "Show METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain"
+        )
         answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return answer
     with transaction.atomic(), connection.cursor() as cursor:
@@ -100,4 +102,8 @@ def _text(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
+PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+    "/healthz": healthz,
+    "/readyz": readyz,
+    "/metrics": metrics_page,
+}

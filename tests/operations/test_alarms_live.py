@@ -45,4 +45,3 @@ def test_a_dead_beat_is_told_once_and_so_is_its_return(site, receiver):
     site.start_beat()
     wait_until(lambda: len(receiver.told) > 1, "the end of the alarm", BEAT_LATE_S * 3, site.web)
     assert receiver.told == [("alarm.raised", "beat"), ("alarm.resolved", "beat")]
-
