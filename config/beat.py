@@ -2,11 +2,10 @@
 
 from django_celery_beat.schedulers import DatabaseScheduler
 
-SYNC_S = 5
-"""The original writes its last runs down every three minutes; what watches beat can't wait for that."""
+from config.operations_settings import BEAT_SYNC_S
 
 
-class WatchedScheduler(DatabaseScheduler):
+class WatchedScheduler(DatabaseScheduler):  # type: ignore[misc]
     """Notes in the database every few seconds what it has sent: `draws.services.monitoring.last_beat` reads that."""
 
-    sync_every = SYNC_S
+    sync_every = BEAT_SYNC_S

@@ -63,6 +63,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": _LEVEL if _LEVEL in LEVELS else "INFO"},
     "loggers": {
         "django": {"level": "INFO", "propagate": True, "handlers": []},
+        # What was refused is in our own line about the request, without its address.
+        "django.request": {"level": "ERROR"},
         "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
         # Beat announces each of its frequent sweeps: noise, unless one fails.
         "celery.beat": {"level": "WARNING"},

@@ -1,13 +1,15 @@
 """Settings of operations: alarms, metrics, signs of life, limits of public forms. `config.settings` takes them in."""
 
-from environ import Env
+from config.environment import NamingEnv
 
-env = Env()
+env = NamingEnv()
 
 # How often a web process looks whether something is wrong; 0: not at all.
 WATCH_SECONDS = env.int("WATCH_SECONDS", default=30)
 # After how long a silence beat, and the workers of a queue, count as dead.
 BEAT_LATE_SECONDS = env.int("BEAT_LATE_SECONDS", default=120)
+# The scheduler of django-celery-beat writes its last runs down every three minutes; what watches beat can't wait for that.
+BEAT_SYNC_S = 5
 WORKER_LATE_SECONDS = env.int("WORKER_LATE_SECONDS", default=300)
 # Where alarms go. Without addresses: to every Super Admin.
 ALERT_WEBHOOK = env.str("ALERT_WEBHOOK", default="")

@@ -10,17 +10,17 @@ import secrets
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from audit.client import networks
+from config.environment import NamingEnv
 
 django_stubs_ext.monkeypatch()
 
-env = environ.Env()
+env = NamingEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("FAIRGROUND_DATA", default=str(BASE_DIR / ".data")))
 

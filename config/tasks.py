@@ -9,7 +9,8 @@ from config.operations import books, signs
 @shared_task(name="config.tasks.note_alive", bind=True)
 def note_alive(self: "Task[[], None]") -> None:
     """Note that somebody works off the queue that this came through."""
-    signs.note_worker(queue=self.request.delivery_info["routing_key"], now=timezone.now())
+    came_by = self.request.delivery_info or {}
+    signs.note_worker(queue=str(came_by.get("routing_key", "")), now=timezone.now())
 
 
 @shared_task(name="config.tasks.check_books")

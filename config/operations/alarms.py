@@ -108,6 +108,27 @@ def tell_due(*, now: dt.datetime) -> int:
     return told
 
 
+def tell_of_a_test(*, now: dt.datetime) -> dict[str, str]:
+    """Tell a made-up alarm at once by every way; returns for each why it was not taken, or an empty text."""
+    alarm = Alarm(
+        key="test",
+        title=_("This is a test"),
+        detail=_("Somebody has run manage.py test_alarm."),
+        mend=_("Nothing is to be done."),
+        raised_at=now,
+    )
+    answers = {}
+    for channel in _channels():
+        notice = AlarmNotice(alarm=alarm, event=AlarmNotice.Event.RAISED, channel=channel)
+        try:
+            _tell(notice, now)
+        except (webhook.WebhookError, SMTPException, OSError) as error:
+            answers[str(channel)] = str(error) or type(error).__name__
+        else:
+            answers[str(channel)] = ""
+    return answers
+
+
 def recipients() -> list[str]:
     """Who is mailed: `ALERT_EMAILS`, or every Super Admin."""
     if settings.ALERT_EMAILS:

@@ -73,7 +73,7 @@ def redis_problem() -> str:
 def queue_lengths() -> dict[str, int]:
     """Messages that wait in each queue. Raises `redis.RedisError` or `OSError`."""
     with redis_client() as client:
-        return {queue: int(client.llen(queue)) for queue in signs.QUEUES}  # type: ignore[arg-type]
+        return {queue: int(client.llen(queue)) for queue in signs.QUEUES}
 
 
 def answering_workers(*, timeout_s: float = 1.5) -> dict[str, list[str]]:
