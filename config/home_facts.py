@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import User
 from audit.services import newest_seal
 from config.home_panels import Row, link
+from config.operations import books, signs, vitals
 from draws.models import Award, Draw, Entry
 from draws.services.monitoring import beat_late_after, last_beat
 from payments.models import Account
 from payments.money import format_amount
 
+LEDGER_OLD_AFTER = dt.timedelta(hours=3)
 SEAL_LATE_AFTER = dt.timedelta(minutes=10)
 _FACTS_KEPT_S = 60
 
@@ -151,4 +155,36 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
                 tone="bad" if is_silent else "good",
             )
         )
+    if user.has_perm("config.view_alarm"):
+        rows += [*_workers(now), _ledger(user, now)]
     return rows
+
+
+def _workers(now: dt.datetime) -> Iterable[Row]:
+    """The workers of each queue, by the last job that arrived there."""
+    late = dt.timedelta(seconds=settings.WORKER_LATE_SECONDS)
+    for queue, seen_at in vitals.clockwork(now=now).workers.items():
+        is_silent = seen_at is None or seen_at < now - late
+        yield Row(
+            title=_("Workers of “%(queue)s”") % {"queue": queue},
+            note=_("Silent: start one, or look at its log.") if is_silent else _("They take jobs."),
+            side=str(naturaltime(seen_at)) if seen_at else _("never"),
+            tone="bad" if is_silent else "good",
+        )
+
+
+def _ledger(user: User, now: dt.datetime) -> Row:
+    """What the last check of the ledger found."""
+    sign = signs.last_seen().get(books.LEDGER)
+    is_old = sign is None or sign.at < now - LEDGER_OLD_AFTER
+    note = _("It has not been checked yet.") if sign is None else _("It adds up.")
+    if sign is not None and sign.faults:
+        note = ngettext("%(n)d difference: stop paying out.", "%(n)d differences: stop paying out.", sign.faults)
+        note %= {"n": sign.faults}
+    return Row(
+        title=_("Ledger"),
+        note=note,
+        side=str(naturaltime(sign.at)) if sign else "",
+        href=link("payments_ledgerentry_changelist") if user.has_perm("payments.view_ledgerentry") else "",
+        tone="bad" if sign is not None and sign.faults else "wait" if is_old else "good",
+    )

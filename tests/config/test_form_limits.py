@@ -6,7 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from config.form_limits import FORMS
-from tests.draws.factories import make_draw, make_executed
+from draws.models import Award
+from tests.draws.factories import VOUCHER, make_draw, make_executed
 from tests.factories import alice, bob
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +84,8 @@ def test_sign_up_and_reset_count_together(settings):
 
 def test_claiming_and_declining_are_limited_for_a_member(settings):
     settings.FORM_LIMIT_MEMBER = 1
-    award = make_executed(members=[alice()]).winners.select_related("award").first().award
+    draw = make_executed(entrants=0, members=[alice()], prizes=[VOUCHER])
+    award = Award.objects.get(about=draw.about)
     client = member(alice())
     path = reverse("draws:prize", args=[award.public_id])
     codes = sent(client, path, 1) + sent(client, reverse("draws:decline_prize", args=[award.public_id]))
