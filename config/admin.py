@@ -144,7 +144,9 @@ class AlarmAdmin(ReadOnlyAdmin):
         icon="visibility",
         dialog={
             "title": _("Look now"),
-            "description": _("Looks whether something is wrong, as happens every half minute, and tells of it."),
+            "description": _(
+                "Looks whether something is wrong, as happens every half minute, and tells of it."
+            ),
             "form_class": None,
             "form_submit_text": _("Look"),
         },

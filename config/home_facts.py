@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.cache import cache
 from django.db.models import Q, Sum
 from django.utils import timezone
@@ -179,7 +179,9 @@ def _ledger(user: User, now: dt.datetime) -> Row:
     is_old = sign is None or sign.at < now - LEDGER_OLD_AFTER
     note = _("It has not been checked yet.") if sign is None else _("It adds up.")
     if sign is not None and sign.faults:
-        note = ngettext("%(n)d difference: stop paying out.", "%(n)d differences: stop paying out.", sign.faults)
+        note = ngettext(
+            "%(n)d difference: stop paying out.", "%(n)d differences: stop paying out.", sign.faults
+        )
         note %= {"n": sign.faults}
     return Row(
         title=_("Ledger"),
