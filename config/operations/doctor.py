@@ -324,9 +324,12 @@ def _schedules(now: dt.datetime) -> Findings:
 
 def _workers(now: dt.datetime) -> Findings:
     clockwork = vitals.clockwork(now=now)
-    yield fine("beat", f"Last heard of: {_ago(clockwork.runs_at, now)}.")  # silence is among the troubles
+    # That somebody is silent for too long is among the troubles.
+    heard = fine if clockwork.runs_at else note
+    yield heard("beat", f"Last heard of: {_ago(clockwork.runs_at, now)}.")
     for queue, seen_at in clockwork.workers.items():
-        yield fine("workers", f"{queue}: a job arrived {_ago(seen_at, now)}.")
+        heard = fine if seen_at else note
+        yield heard("workers", f"{queue}: a job arrived {_ago(seen_at, now)}.")
     if vitals.redis_problem():
         return
     try:

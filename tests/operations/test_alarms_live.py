@@ -27,7 +27,6 @@ def site(cloned_db, tmp_path, receiver):
     site = LiveSite(cloned_db.env | env, tmp_path)
     try:
         site.manage("sync_schedule")
-        site.start_web()
         yield site
     finally:
         site.stop()
@@ -37,7 +36,9 @@ def test_a_dead_beat_is_told_once_and_so_is_its_return(site, receiver):
     site.start_worker()
     beat = site.start_beat()
     wait_until(lambda: last_beat() is not None, "the first sign of life", 30, beat)
-    wait_until(lambda: len(signs.last_seen()) > len(signs.QUEUES), "a job through each queue", 60, beat)
+    wait_until(lambda: len(signs.last_seen()) >= len(signs.QUEUES), "a job through each queue", 60, beat)
+    site.start_web()  # last, so that however slow the machine is nobody is silent from its point of view
+    wait_until(lambda: "watcher" in signs.last_seen(), "the first look", 30, site.web)
     assert receiver.told == []
     beat.kill()
     wait_until(lambda: receiver.told != [], "the alarm", BEAT_LATE_S * 3, site.web)

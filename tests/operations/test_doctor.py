@@ -138,8 +138,9 @@ def test_without_a_database_it_says_so_and_looks_at_the_rest(site, monkeypatch):
     def refuse(*args, **kwargs):
         raise OperationalError("connection refused\nIs the server running?")
 
-    monkeypatch.setattr(connection, "cursor", refuse)
-    found = faults()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", refuse)
+        found = faults()
     assert found == {
         "database": (
             "PostgreSQL is not reachable: connection refused",
