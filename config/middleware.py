@@ -1,22 +1,19 @@
-"""What holds for every response: its headers; and under `/api/` who may read it, how often, and how errors look."""
+"""What holds for every response: its headers; who finds `/admin/`; and under `/api/` who may read it, how often, and
+how errors look."""
 
-import time
 from collections.abc import Callable
 from ipaddress import ip_address
 
-import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 
 from accounts.rest import seconds_over
 from audit.middleware import client_address
 from config.api import problem_response
-from config.log_context import current_request
-from config.operations.views import PROBES
-
-log = structlog.get_logger(__name__)
 
 _PAGES = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -51,42 +48,29 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
-class RequestLogMiddleware:
-    """One line in the log for each request: which page, what came of it, how long it took, whose it was.
+class AdminMiddleware:
+    """What one has no right to isn't there: under `/admin/` whoever is signed in gets 404 for it, as everywhere else.
 
-    The page is named by the pattern of its address, because addresses hold what is nobody's business.
+    Who is not signed in is led to the sign-in. A form without its token stays 403: that is no question of rights.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.perf_counter()
-        token = current_request.set(request)
-        try:
-            response = self.get_response(request)
-            if request.path_info not in PROBES:
-                log.info(
-                    "request",
-                    method=request.method,
-                    route=request.resolver_match.route if request.resolver_match else None,
-                    status=response.status_code,
-                    ms=round((time.perf_counter() - began) * 1000),
-                )
-        finally:
-            current_request.reset(token)
-        return response
+        if (
+            request.path_info.startswith("/admin/")
+            and request.user.is_authenticated
+            and not request.user.is_staff
+        ):
+            return page_not_found(request, Http404())
+        return self.get_response(request)
 
-
-class ProbeMiddleware:
-    """Answers what probes this process, whatever name it was asked by, and without looking for a session."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        probe = PROBES.get(request.path_info)
-        return self.get_response(request) if probe is None else probe(request)
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Called by Django with what a view has raised."""
+        if isinstance(exception, PermissionDenied) and request.path_info.startswith("/admin/"):
+            return page_not_found(request, Http404())
+        return None
 
 
 class ApiMiddleware:
