@@ -8,9 +8,9 @@ env = NamingEnv()
 WATCH_SECONDS = env.int("WATCH_SECONDS", default=30)
 # After how long a silence beat, and the workers of a queue, count as dead.
 BEAT_LATE_SECONDS = env.int("BEAT_LATE_SECONDS", default=120)
-# The scheduler of django-celery-beat writes its last runs down every three minutes; what watches beat can't wait for that.
-BEAT_SYNC_S = 5
 WORKER_LATE_SECONDS = env.int("WORKER_LATE_SECONDS", default=300)
+# Not of the environment: django-celery-beat writes its last runs down every three minutes; who watches beat can't wait for that.
+BEAT_SYNC_S = 5
 # Where alarms go. Without addresses: to every Super Admin.
 ALERT_WEBHOOK = env.str("ALERT_WEBHOOK", default="")
 ALERT_WEBHOOK_SECRET = env.str("ALERT_WEBHOOK_SECRET", default="")

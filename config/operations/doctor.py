@@ -70,14 +70,17 @@ Findings = Iterator[Finding]
 
 
 def fine(subject: str, text: str) -> Finding:
+    """It is as it should be."""
     return Finding(subject, Level.FINE, text)
 
 
 def note(subject: str, text: str, mend: str = "") -> Finding:
+    """Worth knowing, and no fault of the site."""
     return Finding(subject, Level.NOTE, text, mend)
 
 
 def wrong(subject: str, text: str, mend: str) -> Finding:
+    """Wrong, and `mend` says what to do."""
     return Finding(subject, Level.WRONG, text, mend)
 
 
