@@ -163,13 +163,19 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
 def _workers(now: dt.datetime) -> Iterable[Row]:
     """The workers of each queue, by the last job that arrived there."""
     late = dt.timedelta(seconds=settings.WORKER_LATE_SECONDS)
-    for queue, seen_at in vitals.clockwork(now=now).workers.items():
-        is_silent = seen_at is None or seen_at < now - late
+    clockwork = vitals.clockwork(now=now)
+    has_beat = clockwork.beat_at is not None and clockwork.beat_at >= now - beat_late_after()
+    for queue, seen_at in clockwork.workers.items():
+        tone, note = "good", _("They take jobs.")
+        if seen_at is None or seen_at < now - late:
+            tone, note = "bad", _("Silent: start one, or look at its log.")
+            if not has_beat:  # who gets no jobs can't be heard of
+                tone, note = "wait", _("Not known: beat sends them no jobs.")
         yield Row(
             title=_("Workers of “%(queue)s”") % {"queue": queue},
-            note=_("Silent: start one, or look at its log.") if is_silent else _("They take jobs."),
+            note=note,
             side=str(naturaltime(seen_at)) if seen_at else _("never"),
-            tone="bad" if is_silent else "good",
+            tone=tone,
         )
 
 

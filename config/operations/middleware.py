@@ -26,7 +26,7 @@ class RequestLogMiddleware:
         token = current_request.set(request)
         try:
             response = self.get_response(request)
-            if request.path_info not in PROBES:
+            if request.resolver_match is not None or response.status_code >= 400:  # files are whitenoise's
                 log.info(
                     "request",
                     method=request.method,

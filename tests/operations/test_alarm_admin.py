@@ -50,6 +50,8 @@ def test_the_home_says_whether_workers_and_the_ledger_are_well(boss, healthy, se
     healthy(workers_ago=settings.WORKER_LATE_SECONDS + 1)
     assert machinery(boss)["Ledger"] == "bad"
     assert machinery(boss)["Workers of “bulk”"] == "bad"
+    healthy(beat_ago=9999, workers_ago=9999)
+    assert machinery(boss)["Workers of “bulk”"] == "wait", "who gets no jobs can't be heard of"
 
 
 def test_looking_now_raises_what_is_wrong(boss, healthy, settings):
