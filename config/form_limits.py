@@ -52,6 +52,10 @@ FORMS: Mapping[str, Form] = {
     "account_confirm_email": _ACCOUNT,
     "account_email": _ACCOUNT,
     "account_reauthenticate": _ACCOUNT,
+    "mfa_authenticate": _ACCOUNT,
+    "mfa_reauthenticate": _ACCOUNT,
+    "mfa_login_webauthn": _ACCOUNT,
+    "setup": _ACCOUNT,
 }
 
 

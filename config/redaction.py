@@ -34,7 +34,17 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # Names of workers look like addresses.
     (re.compile(r"\b(?!(?:celery|worker|critical|bulk|default)@)[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), ADDRESS),
 )
-_OWN = ("SECRET_KEY", "LINK_KEY", "DRAW_SECRET_KEYS", "CRON_SECRET", "METRICS_TOKEN", "ALERT_WEBHOOK")
+_OWN = (
+    "SECRET_KEY",
+    "LINK_KEY",
+    "DRAW_SECRET_KEYS",
+    "SECOND_FACTOR_KEYS",
+    "ADMIN_SETUP_TOKEN",
+    "CRON_SECRET",
+    "METRICS_TOKEN",
+    "ALERT_WEBHOOK",
+    "ALERT_WEBHOOK_SECRET",
+)
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:

@@ -86,6 +86,11 @@ def _numbers() -> Found:
             yield "E005", f"{name} is below zero: set it to 0 or more."
 
 
+def _uploads() -> Found:
+    if settings.UPLOAD_MAX_BYTES < 1:
+        yield "E016", "UPLOAD_MAX_MB is below 1: nobody could import entries."
+
+
 def _silences() -> Found:
     if settings.BEAT_LATE_SECONDS < LEAST_BEAT_LATE_S:
         yield "E006", f"BEAT_LATE_SECONDS is below {LEAST_BEAT_LATE_S}: a beat that runs would count as dead."
@@ -205,6 +210,7 @@ _ERRORS: tuple[Rule, ...] = (
     _database_url,
     _redis_url,
     _numbers,
+    _uploads,
     _silences,
     _webhook,
     _addresses,

@@ -105,6 +105,17 @@ ACCOUNTS = {
     "accounts/2fa/recovery-codes/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/generate/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/download/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/add/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/login/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/reauthenticate/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/sessions/": row(MEMBERS, LED_NO_POST),
+    "accounts/sessions/end-others/": row(LED_NO_POST, "s********"),
+    "accounts/sessions/<uuid:session_id>/end/": row(LED_NO_POST, "s*-------", session_id="session"),
+    # No token is set in the tests' settings; test_setup_page.py sets one.
+    "setup/": row(NOBODY, NOBODY),
 }
 
 API = {
@@ -153,6 +164,7 @@ MODELS = {
     "config.alarm": Model(view="MX"),
     "accounts.user": Model(view="SFMX", add="X", change="X"),
     "accounts.apikey": Model(view="X"),
+    "accounts.failedsignin": Model(view="SX"),
     "auth.group": Model(view="X"),
     "draws.award": Model(view="FMX"),
     "draws.voucher": Model(view="MX"),
@@ -162,6 +174,7 @@ MODELS = {
     "draws.winner": Model(view="MX"),
     "draws.drawreport": Model(view="MX"),
     "draws.entryimport": Model(view="MX"),
+    "draws.entryupload": Model(view="MX"),
     "draws.importrejection": Model(view="MX"),
     "payments.approval": Model(view="FMX"),
     "payments.account": Model(view="FX"),
@@ -170,7 +183,6 @@ MODELS = {
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
-    "mfa.authenticator": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
     "django_celery_beat.clockedschedule": Model(view=""),
@@ -218,6 +230,12 @@ ACTS = {
     "admin/draws/draw/<path:object_id>/check/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/resume/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/entryupload/<int:upload_id>/progress/": row(
+        "-------..", "-------..", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryupload/<int:upload_id>/retry/": row(
+        "s------55", "s------**", upload_id="draws.entryupload"
+    ),
     "admin/draws/entryimport/<int:import_id>/rejected.csv": act("MX", import_id="draws.entryimport"),
     "admin/payments/approval/<path:object_id>/approve/": act("FX", object_id="payments.approval"),
     "admin/payments/approval/<path:object_id>/reject/": act("FX", object_id="payments.approval"),

@@ -4,6 +4,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 """
 
 import datetime as dt
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from django_celery_beat.models import (
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import roles
+from accounts.models import FailedSignIn, SignedInSession
 from audit.models import Record, Seal
 from audit.services import seal_new_records
 from config.models import Alarm
@@ -64,6 +66,9 @@ def build_world() -> World:
     draft = make_draft(slug="a-draft")
     opened = make_draw(slug="open-draw", members=[alice(), bob()], entrants=2)
     import_csv(opened, "email,name\nnew@example.org,New\nnobody\n")
+    upload = services.receive_upload(
+        draw=opened, file=io.BytesIO(b"late@example.org\n"), file_name="late.csv", by=None, now=now
+    ).upload
     frozen = make_frozen(slug="frozen-draw", members=[alice()], entrants=3)
     done = make_executed(slug="done-draw", members=[alice()], entrants=0, prizes=[CASH])
     things = make_executed(slug="things-draw", members=[alice()], entrants=0, prizes=[MUG])
@@ -116,7 +121,17 @@ def build_world() -> World:
             "mail": NewestMails()[0],
             "analysis": "awarded-by-month",
             "no_key": "1",
+            "session": SignedInSession.objects.create(
+                session_key="of-alice-elsewhere",
+                account=alice(),
+                expire_date=now + dt.timedelta(days=1),
+                created_at=now,
+                last_seen_at=now,
+            ).public_id,
             "accounts.apikey": key.pk,
+            "accounts.failedsignin": FailedSignIn.objects.create(
+                username=bob().email, ip_address="192.0.2.1", failures_since_start=1
+            ).pk,
             "accounts.user": bob().pk,
             "auth.group": Group.objects.get(name=roles.FINANCE).pk,
             "account.emailaddress": EmailAddress.objects.get(email=bob().email).pk,
@@ -133,6 +148,7 @@ def build_world() -> World:
             "draws.voucher": Voucher.objects.get(award=dinner).pk,
             "draws.prizeaddress": PrizeAddress.objects.get().pk,
             "draws.drawreport": DrawReport.objects.get(draw=done).pk,
+            "draws.entryupload": upload.pk,
             "draws.entryimport": EntryImport.objects.get().pk,
             "draws.importrejection": ImportRejection.objects.get().pk,
             "payments.approval": Approval.objects.get().pk,

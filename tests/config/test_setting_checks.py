@@ -23,6 +23,7 @@ ERRORS = [
     ({"WATCH_SECONDS": -1}, ["config.E005"]),
     ({"FORM_LIMIT_MEMBER": -1, "FORM_LIMIT_ADDRESS": -1, "FORM_LIMIT_STRANGER": -1}, ["config.E005"] * 3),
     ({"DATABASE_POOL_SIZE": -1}, ["config.E005"]),
+    ({"UPLOAD_MAX_BYTES": 0}, ["config.E016"]),
     ({"BEAT_LATE_SECONDS": 5}, ["config.E006"]),
     ({"WORKER_LATE_SECONDS": 5}, ["config.E007"]),
     ({"ALERT_WEBHOOK": "hooks.example/x"}, ["config.E008"]),
@@ -72,7 +73,8 @@ def test_what_can_t_work_is_an_error(settings, values, ids):
     problems = found(check_settings, settings, values)
     assert [problem.id for problem in problems] == ids
     assert all(
-        problem.msg.endswith(".") and any(name in problem.msg for name in values) for problem in problems
+        problem.msg.endswith(".") and any(name.replace("BYTES", "MB") in problem.msg for name in values)
+        for problem in problems
     )
 
 
