@@ -67,7 +67,9 @@ check-migrations: dev
 # As a production site would have them: settings only, nothing is connected to.
 check-deploy: dev
 	DATABASE_URL=postgres://site@db.example/site REDIS_URL=redis://redis.example/0 \
-	SITE_URL=https://fairground.example ALLOWED_HOSTS=fairground.example \
+	SITE_URL=https://fairground.org ALLOWED_HOSTS=fairground.org TRUSTED_PROXIES=10.0.0.0/8 \
+	EMAIL_URL=smtp+tls://site:password@mail.example:587 DEFAULT_FROM_EMAIL=hello@fairground.org \
+	ALERT_EMAILS=ops@fairground.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	LINK_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	SECOND_FACTOR_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
