@@ -20,6 +20,7 @@ from accounts.models import User
 from audit.context import origin
 from draws.models import Draw, Entry, Winner
 from draws.services.awarding import claimable_awards
+from draws.services.history import shown_phase
 from draws.services.publishing import prize_totals
 from payments.accounts import wallet_balances
 
@@ -47,7 +48,7 @@ class MyEntry:
 
 
 def _stalls(draws: Iterable[Draw], now: dt.datetime) -> list[Stall]:
-    return [Stall(draw, draw.phase(now), sorted(prize_totals(draw).items())) for draw in draws]
+    return [Stall(draw, shown_phase(draw, now=now), sorted(prize_totals(draw).items())) for draw in draws]
 
 
 @require_safe

@@ -133,7 +133,10 @@ def execute_draw(
     except Exception as error:
         if not _fail(draw_id=draw_id, error=error, by=by, now=now):
             return None  # another process finished it meanwhile, which is what failed us
-        log.exception("execution_failed", draw=str(draw.public_id))
+        if isinstance(error, DrawError):  # it says itself what is missing; a traceback would bury that
+            log.warning("execution_failed", draw=str(draw.public_id), error=str(error))
+        else:
+            log.exception("execution_failed", draw=str(draw.public_id))
         raise
 
 
