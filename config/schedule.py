@@ -41,4 +41,7 @@ SCHEDULE = (
         86_400,
         "Erases addresses kept for 90 days.",
     ),
+    Job(
+        "accounts: clear sessions", "accounts.tasks.clear_sessions", 86_400, "Deletes sessions that are over."
+    ),
 )

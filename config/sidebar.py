@@ -45,7 +45,12 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         gettext_lazy("People"),
-        (("accounts.user", "person"), ("auth.group", "badge"), ("accounts.apikey", "key")),
+        (
+            ("accounts.user", "person"),
+            ("auth.group", "badge"),
+            ("accounts.apikey", "key"),
+            ("accounts.failedsignin", "lock_person"),
+        ),
     ),
     (
         gettext_lazy("Record"),

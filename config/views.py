@@ -113,6 +113,13 @@ def _with_wins(entries: list[Entry], now: dt.datetime) -> list[MyEntry]:
     return [MyEntry(entry, entry.draw.phase(now), wins.get(entry.pk)) for entry in entries]
 
 
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """The page for who asks too often; allauth's limits are for a minute."""
+    response = render(request, "429.html", status=429)
+    response.headers["Retry-After"] = "60"
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """The page for what broke on our side. Asks nothing of the database: that may be what broke."""
     came_from = origin.get()

@@ -103,6 +103,17 @@ ACCOUNTS = {
     "accounts/2fa/recovery-codes/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/generate/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/download/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/add/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/login/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/reauthenticate/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/sessions/": row(MEMBERS, LED_NO_POST),
+    "accounts/sessions/end-others/": row(LED_NO_POST, "s********"),
+    "accounts/sessions/<uuid:session_id>/end/": row(LED_NO_POST, "s*-------", session_id="session"),
+    # No token is set in the tests' settings; test_setup_page.py sets one.
+    "setup/": row(NOBODY, NOBODY),
 }
 
 API = {
@@ -150,6 +161,7 @@ MODELS = {
     "audit.seal": Model(view="FMX"),
     "accounts.user": Model(view="SFMX", add="X", change="X"),
     "accounts.apikey": Model(view="X"),
+    "accounts.failedsignin": Model(view="SX"),
     "auth.group": Model(view="X"),
     "draws.award": Model(view="FMX"),
     "draws.voucher": Model(view="MX"),
@@ -167,7 +179,6 @@ MODELS = {
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
-    "mfa.authenticator": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
     "django_celery_beat.clockedschedule": Model(view=""),

@@ -23,6 +23,7 @@ from django_celery_beat.models import (
 from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import roles
+from accounts.models import FailedSignIn, SignedInSession
 from audit.models import Record, Seal
 from audit.services import seal_new_records
 from draws import services
@@ -118,7 +119,17 @@ def build_world() -> World:
             "mail": NewestMails()[0],
             "analysis": "awarded-by-month",
             "no_key": "1",
+            "session": SignedInSession.objects.create(
+                session_key="of-alice-elsewhere",
+                account=alice(),
+                expire_date=now + dt.timedelta(days=1),
+                created_at=now,
+                last_seen_at=now,
+            ).public_id,
             "accounts.apikey": key.pk,
+            "accounts.failedsignin": FailedSignIn.objects.create(
+                username=bob().email, ip_address="192.0.2.1", failures_since_start=1
+            ).pk,
             "accounts.user": bob().pk,
             "auth.group": Group.objects.get(name=roles.FINANCE).pk,
             "account.emailaddress": EmailAddress.objects.get(email=bob().email).pk,
