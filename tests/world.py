@@ -100,7 +100,10 @@ def build_world() -> World:
     mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
         [
             mail.EmailMultiAlternatives(
-                "Hello", "A mail.", to=["alice@example.com"], alternatives=[("<p>A mail.</p>", "text/html")]
+                "Hello",
+                "A mail.",
+                to=["alice@example.com"],
+                alternatives=[("<!doctype html><title>A mail</title><p>A mail.</p>", "text/html")],
             )
         ]
     )
