@@ -360,7 +360,9 @@ def main() -> int:
     )
     verb.add_argument("--with-temporary", nargs=argparse.REMAINDER, metavar="COMMAND", help=help_temporary)
     verb.add_argument("--guard", type=int, metavar="FD", help=argparse.SUPPRESS)
-    help_durable = "before --with-temporary: commits reach the disk, as on a real site, so that they cost what they do"
+    help_durable = (
+        "before --with-temporary: commits reach the disk, as on a real site, so that they cost what they do"
+    )
     parser.add_argument("--durable", action="store_true", help=help_durable)
     parser.add_argument("--force", action="store_true", help="with --stop: even if they are used")
     options = parser.parse_args()

@@ -76,4 +76,6 @@ def test_a_refusal_does(read):
     source, target = wallet(alice()), wallet(bob())
     assert max(read(lambda: refused(InsufficientFundsError, source, target, 10**6))) < A_HANDFUL
     move(source, target, 5, idem_key="known")
-    assert max(read(lambda: refused(IdempotencyConflictError, source, target, 6, idem_key="known"))) < A_HANDFUL
+    assert (
+        max(read(lambda: refused(IdempotencyConflictError, source, target, 6, idem_key="known"))) < A_HANDFUL
+    )
