@@ -1,7 +1,9 @@
 """Several clients at once, each a process with one connection, and what they do a second together."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
@@ -36,6 +38,16 @@ def turns_a_second(client: Client, *, number: int, turns: int) -> float:
     if not seconds or any(process.exitcode for process in clients):
         raise SystemExit("a client failed: see above")
     return CLIENTS * turns / seconds
+
+
+@contextmanager
+def not_waiting_for_the_disk() -> Iterator[None]:
+    """Clients that begin within the block are answered before their commits are on disk: what is compared is work."""
+    os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
+    try:
+        yield
+    finally:
+        del os.environ["PGOPTIONS"]
 
 
 def _run(client: Client, index: int, number: int, turns: int, barrier: Barrier) -> None:
