@@ -14,11 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
 
+import config.lockout_admin  # noqa: F401  (autodiscovery finds this module only)
 from accounts.admin import RoleAdmin, UserAdmin
 from accounts.models import ApiKey, User
 from audit.admin import ReadOnlyAdmin
 from audit.services import record
 from config.api_keys import revoke_api_key
+from config.second_factor import reset_second_factor
 
 admin.site.unregister([User, Group])
 
@@ -39,6 +41,30 @@ def _fields(message: Any) -> list[str]:
 @admin.register(User)
 class RecordedUserAdmin(UserAdmin):
     """People; the trail holds which fields were changed and the rights they have now, and no personal data."""
+
+    actions = ("reset_second_factor",)
+
+    def has_reset_second_factor_permission(self, request: HttpRequest) -> bool:
+        """Who may remove a factor that was lost."""
+        return bool(request.user.has_perm("accounts.reset_second_factor"))
+
+    @action(description=_("Remove the second factor"), permissions=["reset_second_factor"])
+    def reset_second_factor(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
+        """For who lost phone, passkey and codes. Only a superuser does it to a superuser, and nobody to themselves."""
+        assert isinstance(request.user, User)
+        now, count = timezone.now(), 0
+        people = queryset.exclude(pk=request.user.pk)
+        for person in people if request.user.is_superuser else people.filter(is_superuser=False):
+            count += reset_second_factor(person=person, by=request.user, now=now)
+        if not count:
+            messages.warning(request, _("None of them has a second factor that you may remove."))
+            return
+        done = ngettext(
+            "%(count)d person signs in with the password alone until they set up a new factor.",
+            "%(count)d people sign in with the password alone until they set up new factors.",
+            count,
+        )
+        messages.success(request, done % {"count": count})
 
     def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
         _record(request, obj, "person.added", self._rights(obj))

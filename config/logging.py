@@ -44,5 +44,7 @@ LOGGING: dict[str, Any] = {
         "celery.beat": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # Four lines for each sign-in, of which the admin shows what matters.
+        "axes": {"level": "ERROR"},
     },
 }

@@ -1,12 +1,15 @@
-"""What holds for every response: its headers; and under `/api/` who may read it, how often, and how errors look."""
+"""What holds for every response: its headers; who finds `/admin/`; and under `/api/` who may read it, how often, and
+how errors look."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 
 from accounts.rest import seconds_over
 from audit.middleware import client_address
@@ -35,6 +38,31 @@ class ContentSecurityPolicyMiddleware:
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+
+class AdminMiddleware:
+    """What one has no right to isn't there: under `/admin/` whoever is signed in gets 404 for it, as everywhere else.
+
+    Who is not signed in is led to the sign-in. A form without its token stays 403: that is no question of rights.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.path_info.startswith("/admin/")
+            and request.user.is_authenticated
+            and not request.user.is_staff
+        ):
+            return page_not_found(request, Http404())
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Called by Django with what a view has raised."""
+        if isinstance(exception, PermissionDenied) and request.path_info.startswith("/admin/"):
+            return page_not_found(request, Http404())
+        return None
 
 
 class ApiMiddleware:

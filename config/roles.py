@@ -25,6 +25,7 @@ _VIEW_ALL = (
     "draws.view_prizeaddress",
     "draws.view_drawreport",
     "draws.view_entryimport",
+    "draws.view_entryupload",
     "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",
@@ -79,6 +80,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.process_notifications",
         "accounts.add_user",
         "accounts.change_user",
+        "accounts.view_failedsignin",
+        "accounts.unlock_sign_in",
+        "accounts.reset_second_factor",
     ),
     MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, "notifications.process_notifications"),
     FINANCE: (
@@ -91,7 +95,13 @@ ROLES: dict[str, tuple[str, ...]] = {
         "payments.view_approval",
         *_MONEY,
     ),
-    SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),
+    SUPPORT_LEAD: (
+        "accounts.view_user",
+        "accounts.view_failedsignin",
+        "accounts.unlock_sign_in",
+        "notifications.view_message",
+        "notifications.view_delivery",
+    ),
     OPERATOR: (),
     HOST: (),
 }

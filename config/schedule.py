@@ -25,6 +25,13 @@ class Job:
 SCHEDULE = (
     Job("draws: freeze", "draws.tasks.freeze_due", 5, "Freezes draws whose entries have closed."),
     Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
+    Job("draws: import", "draws.tasks.import_uploads", 5, "Imports files of entrants that wait."),
+    Job(
+        "draws: forget uploads",
+        "draws.tasks.forget_uploads",
+        3600,
+        "Deletes files of entrants a week after their import ended.",
+    ),
     Job("draws: expire awards", "draws.tasks.expire_awards", 60, "Forfeits prizes not claimed in time."),
     Job("draws: check", "draws.tasks.check", 86_400, "Checks drawn draws against proof and ledger."),
     Job("notifications: sweep", "notifications.tasks.sweep", 2, "Expands and sends what is due."),
@@ -40,5 +47,8 @@ SCHEDULE = (
         "audit.tasks.erase_old_contexts",
         86_400,
         "Erases addresses kept for 90 days.",
+    ),
+    Job(
+        "accounts: clear sessions", "accounts.tasks.clear_sessions", 86_400, "Deletes sessions that are over."
     ),
 )

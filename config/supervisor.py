@@ -44,6 +44,9 @@ _CELERY = (
     "config.worker",
     "--quiet",
 )
+# What workers tell each other is of no use here, and with it one may take no more jobs after Redis was away for a
+# moment: it is connected, and deaf (celery/celery#8030, #8082; seen with 5.7.0).
+WORKER_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 _COLOURS = {"web": 36, "worker": 33, "beat": 35, "site": 32}
 
 
@@ -200,7 +203,7 @@ class Supervisor:
         self.terminal, self.leash = terminal, leash
         uvicorn = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
         self.web = Child("web", [*uvicorn, "--timeout-graceful-shutdown", "3"])
-        worker = [*_CELERY, "worker", "-Q", "critical,default,bulk", "-c", "2", "--without-mingle"]
+        worker = [*_CELERY, "worker", "-Q", "critical,default,bulk", "-c", "2", *WORKER_OPTIONS]
         beat = [
             *_CELERY,
             "beat",

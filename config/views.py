@@ -20,6 +20,7 @@ from accounts.models import User
 from audit.context import origin
 from draws.models import Draw, Entry, Winner
 from draws.services.awarding import claimable_awards
+from draws.services.history import shown_phase
 from draws.services.publishing import prize_totals
 from payments.accounts import wallet_balances
 
@@ -47,7 +48,7 @@ class MyEntry:
 
 
 def _stalls(draws: Iterable[Draw], now: dt.datetime) -> list[Stall]:
-    return [Stall(draw, draw.phase(now), sorted(prize_totals(draw).items())) for draw in draws]
+    return [Stall(draw, shown_phase(draw, now=now), sorted(prize_totals(draw).items())) for draw in draws]
 
 
 @require_safe
@@ -110,6 +111,13 @@ def _with_wins(entries: list[Entry], now: dt.datetime) -> list[MyEntry]:
     )
     wins = {win.entry_id: win for win in standing}
     return [MyEntry(entry, entry.draw.phase(now), wins.get(entry.pk)) for entry in entries]
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """The page for who asks too often; allauth's limits are for a minute."""
+    response = render(request, "429.html", status=429)
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -416,7 +416,7 @@ class ReturnForm(FundForm):
 
 
 class ImportForm(forms.Form):
-    """A CSV file of entrants, known by its content and not by its name."""
+    """A CSV file of entrants. Whether it is one, the service finds out."""
 
     file = forms.FileField(
         label=_("CSV file"),
@@ -425,14 +425,3 @@ class ImportForm(forms.Form):
             "One person a line: e-mail or phone, name, tickets. UTF-8, with or without a first line of names."
         ),
     )
-
-    def clean_file(self) -> Any:
-        upload = self.cleaned_data["file"]
-        start = upload.file.read(4096)
-        upload.file.seek(0)
-        if b"\x00" in start or start.startswith(b"PK\x03\x04"):
-            raise forms.ValidationError(
-                gettext("This is not a CSV file. In a spreadsheet choose “Save as”, then “CSV (UTF-8)”."),
-                code="content",
-            )
-        return upload

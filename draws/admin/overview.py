@@ -5,7 +5,7 @@ import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.urls import reverse
 from django.utils import dateformat
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from accounts.models import User
 from audit.models import Record
 from draws.admin.entry_times import entries_plot
-from draws.models import Draw
+from draws.models import Draw, EntryUpload
 from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
 from draws.services.history import story_of
@@ -218,6 +218,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "steps": timeline(draw, now=now),
         "next_attempt": in_zone(draw.next_attempt_at, draw.zone) if draw.next_attempt_at else "",
         "imports": list(draw.imports.select_related("by")[:10]) if may_see_entries(user) else [],
+        "uploads": list(_not_imported(draw)[:10]) if may_see_entries(user) else [],
         "links": _links(draw, user),
         "entries_plot": entries_plot(draw, now=now),
         "approvals": _approvals(draw, user),
@@ -243,6 +244,11 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
 def may_see_entries(user: User) -> bool:
     """Who may read entrants' addresses may read those of refused lines too, and so may who imports them."""
     return user.has_perm("draws.view_entry") or user.has_perm("draws.import_entries")
+
+
+def _not_imported(draw: Draw) -> QuerySet[EntryUpload]:
+    """Uploaded files that wait, or of which nobody was entered, the newest first."""
+    return draw.uploads.exclude(state=EntryUpload.State.DONE).select_related("by")
 
 
 def _approvals(draw: Draw, user: User) -> list[dict[str, Any]]:

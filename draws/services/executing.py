@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -96,6 +96,7 @@ def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
             report = execute_draw(draw_id=draw.pk, now=now)
         except Exception:
             failed += 1  # recorded, logged and told by execute_draw
+            connection.close_if_unusable_or_obsolete()
             continue
         if report is not None:
             processed += 1
@@ -131,10 +132,24 @@ def execute_draw(
         outcome = compute_outcome(draw)
         return _write(draw_id=draw_id, outcome=outcome, by=by, reason=reason.strip(), now=now)
     except Exception as error:
-        if not _fail(draw_id=draw_id, error=error, by=by, now=now):
+        connection.close_if_unusable_or_obsolete()  # was it cut? then this is written down over a new one
+        is_ours = True
+        try:
+            is_ours = _fail(draw_id=draw_id, error=error, by=by, now=now)
+        finally:
+            if is_ours:  # also when it could not be written down
+                _log_failure(draw, error)
+        if not is_ours:
             return None  # another process finished it meanwhile, which is what failed us
-        log.exception("execution_failed", draw=str(draw.public_id))
         raise
+
+
+def _log_failure(draw: Draw, error: Exception) -> None:
+    """In the log; a refusal says itself what is missing, and a traceback would bury that."""
+    if isinstance(error, DrawError):
+        log.warning("execution_failed", draw=str(draw.public_id), error=str(error))
+    else:
+        log.exception("execution_failed", draw=str(draw.public_id))
 
 
 def _require(checks: list[Any]) -> None:

@@ -63,6 +63,7 @@ def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
                 frozen.append(draw)
         except Exception:
             log.exception("freeze_failed", draw=draw_id)
+            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
     return frozen
 
 

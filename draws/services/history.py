@@ -82,10 +82,23 @@ def story_of(draw: Draw, *, now: dt.datetime) -> list[Note]:
     return notes
 
 
+def shown_phase(draw: Draw, *, now: dt.datetime) -> str:
+    """The phase as people are shown it: `waiting` instead of `drawing` while its number is not there."""
+    phase = draw.phase(now)
+    return "waiting" if phase == "drawing" and _why_no_number(draw, now) else phase
+
+
+def _why_no_number(draw: Draw, now: dt.datetime) -> str:
+    """What keeps a draw waiting whose time has come and whose number comes from outside."""
+    if draw.is_finished or draw.manifest is None or draw.draw_at > now or draw.source_types == ["commit"]:
+        return ""
+    return why_not_available(draw, now=now)
+
+
 def _waiting_note(draw: Draw, now: dt.datetime) -> Note | None:
     if draw.is_finished or draw.manifest is None or draw.draw_at > now:
         return None
-    if draw.source_types != ["commit"] and (missing := why_not_available(draw, now=now)):
+    if missing := _why_no_number(draw, now):
         return Note(_("Waiting for its number"), missing + " " + _("No other number is ever taken instead."))
     if draw.is_overdue(now):
         return Note(

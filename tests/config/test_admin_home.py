@@ -249,9 +249,9 @@ class TestRoles:
         assert "Ask a Super Admin" in response.content.decode()
         assert not response.context["panels"]
 
-    def test_members_are_led_to_sign_in(self, client):
+    def test_members_find_no_admin(self, client):
         client.force_login(alice())
-        assert client.get(HOME).status_code == 302
+        assert client.get(HOME).status_code == 404
 
     def test_it_asks_few_queries_however_many_draws_there_are(self, boss, django_assert_max_num_queries):
         for _number in range(6):

@@ -61,8 +61,8 @@ class TestAwards:
         assert offered(client, award) == may
         if not may:
             for act in ACTS:
-                assert client.post(act_url(award, act), REASON).status_code == 403
-            assert client.post(reverse("admin:draws_award_expire_now")).status_code == 403
+                assert client.post(act_url(award, act), REASON).status_code == 404
+            assert client.post(reverse("admin:draws_award_expire_now")).status_code == 404
         award.refresh_from_db()
         assert award.state == Award.State.CLAIMABLE
 
@@ -143,7 +143,7 @@ class TestVouchers:
 
     def test_finance_redeems_none(self, client):
         client.force_login(staff(roles.FINANCE))
-        assert client.post(reverse("admin:draws_voucher_redeem"), {"code": "x"}).status_code == 403
+        assert client.post(reverse("admin:draws_voucher_redeem"), {"code": "x"}).status_code == 404
 
 
 class TestVacancies:
@@ -185,4 +185,4 @@ class TestVacancies:
         draw = self.vacant()
         client.force_login(staff(roles.FINANCE))
         for act in ("extend", "close"):
-            assert client.post(self.url(draw, act), {"extra": "2", **REASON}).status_code == 403
+            assert client.post(self.url(draw, act), {"extra": "2", **REASON}).status_code == 404
