@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,12 @@ class TestRequirements:
     @pytest.mark.parametrize("name", LOCK_FILES)
     def test_no_index_is_named(self, name):
         assert not re.search(r"https?://|index-url|find-links|trusted-host", (ROOT / name).read_text())
+
+    def test_a_longer_list_has_the_versions_of_the_shorter(self):
+        pins = [
+            set(re.findall(r"^[\w.\[\],-]+==\S+", (ROOT / name).read_text(), re.MULTILINE)) for name in LOCK_FILES
+        ]
+        assert [sorted(shorter - longer) for shorter, longer in pairwise(pins)] == [[], []]
 
     def test_every_dependency_has_a_line_of_reason_and_is_locked(self):
         lines = re.findall(
