@@ -215,7 +215,8 @@ class TestRequirements:
 
     def test_a_longer_list_has_the_versions_of_the_shorter(self):
         pins = [
-            set(re.findall(r"^[\w.\[\],-]+==\S+", (ROOT / name).read_text(), re.MULTILINE)) for name in LOCK_FILES
+            set(re.findall(r"^[\w.\[\],-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+            for name in LOCK_FILES
         ]
         assert [sorted(shorter - longer) for shorter, longer in pairwise(pins)] == [[], []]
 
