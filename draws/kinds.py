@@ -157,8 +157,11 @@ KINDS = (
     Kind(
         name="draws.entries_frozen",
         title=_("Entries are frozen"),
-        category=Category.SERVICE,
-        channels=_INBOX_OR_MAIL,
+        # Copies of the fingerprint in other people's mailboxes are the anchor of the proof: they go to members
+        # too, can't be switched off, and nobody takes them back.
+        category=Category.TRANSACTIONAL,
+        irrevocable=True,
+        channels=_BOTH,
         variables={**_ABOUT, "draw_at": dt.datetime, "manifest_sha256": str, "entries": int},
         params={"pid": str, "tickets": int},
         recipients=entrants,
