@@ -187,6 +187,15 @@ KINDS = (
         recipients=late_claimers,
     ),
     Kind(
+        name="draws.claim_link",
+        title=_("The link to a prize, once more"),
+        category=Category.TRANSACTIONAL,
+        channels={Channel.EMAIL: Reach.EVERYONE},
+        variables={**_ABOUT, "claim_until": dt.datetime},
+        params={"prize": str, "award": str, "award_state": str},
+        links={"claim_url": claim_url},
+    ),
+    Kind(
         name="draws.prize_forfeited",
         title=_("A prize was lost"),
         category=Category.TRANSACTIONAL,
@@ -216,7 +225,14 @@ KINDS = (
         title=_("Summary of a draw, for admins"),
         category=Category.TRANSACTIONAL,
         channels=_BOTH,
-        variables={**_ABOUT, "winners": int, "entries": int, "awarded": str, "leftover": str},
+        variables={
+            **_ABOUT,
+            "winners": int,
+            "entries": int,
+            "awarded": str,
+            "leftover": str,
+            "unreachable": str,
+        },
         recipients=admins,
     ),
     Kind(

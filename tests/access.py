@@ -218,6 +218,8 @@ ACTS = {
     "admin/draws/award/<path:object_id>/replace/": act("MX", object_id="draws.award"),
     "admin/draws/award/<path:object_id>/sent/": act("MX", object_id="draws.award"),
     "admin/draws/award/<path:object_id>/revoke/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/resend/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/show-link/": act("MX", object_id="draws.award"),
     "admin/draws/award/<path:object_id>/erase-address/": act("MX", object_id="draws.award"),
     "admin/draws/voucher/redeem/": act("MX"),
     "admin/draws/draw/<int:draw_id>/rehearsal/": act("FMX", draw_id="draws.draw:open"),

@@ -22,8 +22,10 @@ from accounts.models import User
 from draws import vwd1
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
+from draws.admin.reach import unreachable_words
 from draws.admin.read_only import ReadOnlyAdmin
 from draws.models import Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from draws.services import unreachable_entries
 from notifications.csv_cells import defused
 
 _REJECTIONS_SHOWN = 100
@@ -201,6 +203,8 @@ class EntryImportAdmin(ImportedAdmin):
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj
+        entered = unreachable_entries(obj.draw).filter(source=Entry.Source.IMPORT, entered_at=obj.created_at)
+        context["unreachable"] = unreachable_words(entered.count())
         context["counts"] = {name: f"{getattr(obj, name):,}" for name in ("lines", "accepted", "rejected")}
         context["rejections"] = pages.get_page(request.GET.get("page"))
         context["csv_url"] = reverse("admin:draws_entryimport_rejected", args=[obj.pk])

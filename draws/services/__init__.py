@@ -7,6 +7,13 @@ from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
 from draws.services.checks import Check, execution_checks, publishing_checks
+from draws.services.claim_links import (
+    resend_claim,
+    show_claim_link,
+    unreachable_entries,
+    why_not_mailed,
+    why_not_shown,
+)
 from draws.services.claiming import Address, ClaimError, award_by_token, claim_award, claim_token
 from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
 from draws.services.errors import DrawError
@@ -122,12 +129,17 @@ __all__ = [
     "receive_upload",
     "redeem_voucher",
     "reject_text",
+    "resend_claim",
     "resume_payouts",
     "retry_upload",
     "return_leftover",
     "revoke_claim_links",
     "rotate_draw_secrets",
+    "show_claim_link",
+    "unreachable_entries",
     "verify_stored_draw",
     "waiting_funds",
     "weight_classes",
+    "why_not_mailed",
+    "why_not_shown",
 ]
