@@ -167,6 +167,22 @@ KINDS = (
         recipients=entrants,
     ),
     Kind(
+        name="draws.entry_withdrawn",
+        title=_("An entry was taken out"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
+    ),
+    Kind(
+        name="draws.entry_disqualified",
+        title=_("An entry was disqualified"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
+    ),
+    Kind(
         name="draws.winner_announcement",
         title=_("You won"),
         category=Category.TRANSACTIONAL,

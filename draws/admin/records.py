@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from accounts.models import User
 from draws import vwd1
+from draws.admin.entry_acts import EntryActs, ImportActs
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
 from draws.admin.reach import unreachable_words
@@ -38,7 +39,7 @@ def long_value(value: str) -> str:
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(EntryActs, ReadOnlyAdmin):
     """Entries: millions, so they are found by address or public id, and never counted one by one."""
 
     list_display = ("pid_short", "identity", "name", "draw", "tickets", "source", "entered_at")
@@ -177,7 +178,7 @@ class ImportedAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EntryImport)
-class EntryImportAdmin(ImportedAdmin):
+class EntryImportAdmin(ImportActs, ImportedAdmin):
     """Imports; the page of one is its report, with every line that was refused."""
 
     list_display = ("file_name", "draw", "accepted", "rejected", "lines", "by", "created_at")
