@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.forms import UserChangeForm
 
@@ -25,6 +26,8 @@ from audit.admin import ReadOnlyAdmin
 from audit.services import record
 from config.addresses import change_email, why_not_address
 from config.api_keys import revoke_api_key
+from config.models import Alarm, AlarmNotice
+from config.operations.alarms import watch
 from config.second_factor import reset_second_factor
 
 admin.site.unregister([User, Group])
@@ -173,3 +176,51 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         )
         done = ngettext("%(count)d key is revoked.", "%(count)d keys are revoked.", count) % {"count": count}
         messages.success(request, done)
+
+
+class NoticeInline(TabularInline):
+    """Who was told of an alarm, and with what success."""
+
+    model = AlarmNotice
+    fields = readonly_fields = ("event", "channel", "attempts", "next_attempt_at", "sent_at", "error")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnlyAdmin):
+    """What was wrong with the site, since when, what mends it, and who was told."""
+
+    list_display = ("title", "key", "raised_at", "resolved_at")
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter),)
+    search_fields = ("key", "title")
+    fields = ("title", "detail", "mend", "key", "raised_at", "resolved_at")
+    inlines = (NoticeInline,)
+    actions_list = ("look_now",)
+
+    @action(
+        description=_("Look now"),
+        url_path="look-now",
+        permissions=["view"],
+        icon="visibility",
+        dialog={
+            "title": _("Look now"),
+            "description": _(
+                "Looks whether something is wrong, as happens every half minute, and tells of it."
+            ),
+            "form_class": None,
+            "form_submit_text": _("Look"),
+        },
+    )
+    def look_now(self, request: HttpRequest, form: object) -> HttpResponse:
+        """What the watcher does every half minute, at once."""
+        done = watch(now=timezone.now())
+        said = _("%(raised)d alarms began, %(resolved)d are over.")
+        messages.success(request, said % {"raised": done.raised, "resolved": done.resolved})
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:config_alarm_changelist")})

@@ -59,6 +59,8 @@ _SCHEDULE = (
     "django_celery_beat.add_intervalschedule",
     "django_celery_results.view_taskresult",
 )
+# Whether the site itself is well.
+_WATCH = ("config.view_alarm", "config.view_alarmnotice")
 _MONEY = (
     "payments.view_account",
     "payments.view_ledgerentry",
@@ -73,6 +75,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_DRAWS,
         *_MONEY,
         *_SCHEDULE,
+        *_WATCH,
         "auth.view_group",
         "accounts.view_apikey",
         "accounts.revoke_apikey",
@@ -86,7 +89,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "accounts.unlock_sign_in",
         "accounts.reset_second_factor",
     ),
-    MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, "notifications.process_notifications"),
+    MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, *_WATCH, "notifications.process_notifications"),
     FINANCE: (
         "accounts.view_user",
         "audit.view_record",

@@ -15,6 +15,8 @@ class Job:
     task: str
     every_s: int
     what: str
+    queue: str = ""
+    """Where it goes, if that is not where its task usually goes."""
 
     @property
     def expires_s(self) -> int:
@@ -22,7 +24,14 @@ class Job:
         return max(self.every_s * 2, 10)
 
 
+# One through each queue: that it arrives shows that somebody works there.
+WORKER_JOBS = tuple(
+    Job(f"workers: {queue}", "config.tasks.note_alive", 30, f"Notes that a worker serves {queue}.", queue)
+    for queue in ("critical", "default", "bulk")
+)
+
 SCHEDULE = (
+    *WORKER_JOBS,
     Job("draws: freeze", "draws.tasks.freeze_due", 5, "Freezes draws whose entries have closed."),
     Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
     Job("draws: import", "draws.tasks.import_uploads", 5, "Imports files of entrants that wait."),
@@ -41,6 +50,7 @@ SCHEDULE = (
         300,
         "Closes what waited too long for a second person.",
     ),
+    Job("payments: check ledger", "config.tasks.check_books", 3600, "Checks that the ledger adds up."),
     Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),
     Job(
         "audit: erase contexts",

@@ -60,6 +60,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("audit.record", "history"),
             ("audit.seal", "lock"),
             ("django_celery_beat.periodictask", "schedule"),
+            ("config.alarm", "notifications_active"),
         ),
     ),
 )

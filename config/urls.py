@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from accounts.views import profile
 from config import api_key_pages, privacy_pages, second_factor_pages, session_pages, setup_page, views
+from config.operations import views as operations
 
 _FACTORS = "accounts/2fa/"
 
@@ -14,7 +15,9 @@ urlpatterns = [
     path("", include("draws.urls")),
     path("", include("payments.urls")),
     path("", include("notifications.urls")),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", operations.healthz, name="healthz"),
+    path("readyz", operations.readyz, name="readyz"),
+    path("metrics", operations.metrics_page, name="metrics"),
     path("admin/draws/analytics/", include("draws.admin.analytics")),
     path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
@@ -60,5 +63,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
 ]
 
-handler429 = "config.views.too_many_requests"  # asked for by allauth
+handler429 = "config.form_limits.too_many_requests"  # asked for by allauth, too
 handler500 = "config.views.server_error"

@@ -73,6 +73,8 @@ PAGES = {
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
     "healthz": row(EVERYONE, EVERYONE),
+    "readyz": row(EVERYONE),
+    "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
 }
 
 ACCOUNTS = {
@@ -164,6 +166,7 @@ class Model:
 MODELS = {
     "audit.record": Model(view="FMX"),
     "audit.seal": Model(view="FMX"),
+    "config.alarm": Model(view="MX"),
     "accounts.user": Model(view="SFMX", add="X", change="X"),
     "accounts.apikey": Model(view="X"),
     "accounts.erasure": Model(view="X"),
@@ -210,6 +213,7 @@ ACTS = {
     "admin/draws/analytics/": act("MX"),
     "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
     "admin/audit/seal/seal-now/": act("FMX"),
+    "admin/config/alarm/look-now/": act("MX"),
     "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),
     "admin/accounts/user/<path:object_id>/erase/": act("X", object_id="accounts.user"),
     "admin/accounts/erasure/ask/": act("X"),

@@ -29,6 +29,7 @@ from accounts.privacy import person_at
 from audit.models import Record, Seal
 from audit.services import seal_new_records
 from config.kinds import ERASURE_LINK
+from config.models import Alarm
 from config.privacy import request_erasure
 from draws import services
 from draws.models import (
@@ -99,7 +100,10 @@ def build_world() -> World:
     mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
         [
             mail.EmailMultiAlternatives(
-                "Hello", "A mail.", to=["alice@example.com"], alternatives=[("<p>A mail.</p>", "text/html")]
+                "Hello",
+                "A mail.",
+                to=["alice@example.com"],
+                alternatives=[("<!doctype html><title>A mail</title><p>A mail.</p>", "text/html")],
             )
         ]
     )
@@ -143,6 +147,7 @@ def build_world() -> World:
             "account.emailaddress": EmailAddress.objects.get(email=bob().email).pk,
             "audit.record": Record.objects.latest("pk").pk,
             "audit.seal": Seal.objects.latest("pk").pk,
+            "config.alarm": Alarm.objects.create(key="x", title="x", mend="x", raised_at=now).pk,
             "draws.draw": draft.pk,
             "draws.draw:open": opened.pk,
             "draws.draw:frozen": frozen.pk,
