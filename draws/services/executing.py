@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -26,7 +26,7 @@ from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
 from draws.services.excluding import excluded_ranks
-from draws.services.failing import EXECUTION, note_failure
+from draws.services.failing import EXECUTION, note_failure, renew_connection
 from draws.services.proving import frozen_entries
 from draws.services.publishing import prize_totals, release_reserved
 from draws.services.randomness import collect_randomness, reveal, round_needed
@@ -96,7 +96,7 @@ def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
             report = execute_draw(draw_id=draw.pk, now=now)
         except Exception:
             failed += 1  # recorded, logged and told by execute_draw
-            connection.close_if_unusable_or_obsolete()
+            renew_connection()
             continue
         if report is not None:
             processed += 1

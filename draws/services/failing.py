@@ -31,6 +31,15 @@ _BEFORE_IT = {
 """By step: which draws have it before them."""
 
 
+def renew_connection() -> None:
+    """Take a new connection next time where this one was cut.
+
+    Not inside a transaction: Django would close one that works, because its autocommit is off there.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
 def note_failure(*, draw_id: int, step: str, error: Exception, by: User | None, now: dt.datetime) -> bool:
     """Write a failure of `step` down, in the log too, and step back; False when another process has done it meanwhile.
 
@@ -38,7 +47,7 @@ def note_failure(*, draw_id: int, step: str, error: Exception, by: User | None, 
     bury everything else. Where the connection was cut a new one is taken; what can't be written down is logged all
     the same.
     """
-    connection.close_if_unusable_or_obsolete()
+    renew_connection()
     is_ours = True
     try:
         is_ours = _write_down(draw_id=draw_id, step=step, error=error, by=by, now=now)

@@ -29,7 +29,7 @@ from draws.entries_file import EntriesDigest, EntriesSummary
 from draws.models import Draw, DrawChange
 from draws.owners import owner_of
 from draws.services.errors import DrawError
-from draws.services.failing import FREEZE, note_failure
+from draws.services.failing import FREEZE, note_failure, renew_connection
 from draws.services.history import moved, note_change
 from draws.services.publishing import return_everything
 from draws.services.randomness import manifest_sources
@@ -63,7 +63,7 @@ def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
             if (draw := freeze_draw(draw_id=draw_id, now=now)) is not None:
                 frozen.append(draw)
         except Exception:
-            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
+            renew_connection()  # was it cut? the next draw gets a new one
             continue  # recorded, logged and told by freeze_draw
     return frozen
 

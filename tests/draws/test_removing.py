@@ -7,12 +7,16 @@ from django.utils import timezone
 
 from audit.models import Record
 from config import roles
-from draws import services
+from draws import proof, services
 from draws.models import Draw, Entry, EntryDisqualification
+from draws.selection import draw_ranks
+from draws.services.proving import frozen_entries
+from draws.services.randomness import reveal
 from notifications.models import Delivery
 from tests.draws.admin_pages import staff
-from tests.draws.factories import HOUR, import_csv, make_draw, make_executed, make_frozen
-from tests.draws.proofs import assert_proof_holds
+from tests.draws.factories import HOUR, VOUCHER, import_csv, make_draw, make_executed, make_frozen, winners_of
+from tests.draws.proofs import assert_proof_holds, holders
+from tests.draws.test_losing_a_prize import LATE
 from tests.factories import admin, alice, bob
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +42,15 @@ def draw_it(draw) -> Draw:
     return draw
 
 
+def pids_in_order(draw) -> list[str]:
+    """Who is going to be drawn, as the operator of a committed number can know."""
+    seed = proof.seed_of(manifest=draw.manifest, revealed=reveal(draw))
+    with frozen_entries(draw) as entries:
+        ranks = list(draw_ranks(seed=seed, firsts=entries.index.firsts, total=entries.index.tickets))
+        pids = entries.pids_at([rank.index for rank in ranks])
+        return [pids[rank.index] for rank in ranks]
+
+
 def told(kind, person) -> bool:
     return Delivery.objects.filter(message__kind=f"draws.{kind}", member=person, channel="in_app").exists()
 
@@ -58,15 +71,18 @@ class TestDisqualified:
         assert Record.objects.get(action="draw.entry_disqualified").data["pid"] == unwanted.pid_hex
 
     def test_it_is_skipped_among_ranks_drawn_later_too(self):
-        draw = soon_drawn(prizes=[("Mug", "physical", 0, 1)], entrants=8, alternates=0)
-        # Everybody but two: so the first slot stays vacant until ranks are extended far enough.
-        for entry in Entry.objects.filter(draw=draw).order_by("pk")[:6]:
-            services.disqualify_entry(entry=entry, by=admin(), reason="Not ours", now=timezone.now())
+        draw = soon_drawn(prizes=[VOUCHER], entrants=8, alternates=0)
+        second = pids_in_order(draw)[1]
+        unwanted = draw.entries.get(pid=bytes.fromhex(second))
+        services.disqualify_entry(entry=unwanted, by=admin(), reason="Not ours", now=timezone.now())
         draw_it(draw)
-        if draw.vacant_slots:
-            services.extend_ranks(draw=draw, extra=7, by=admin(), reason="More", now=draw.draw_at)
-        winner = draw.winners.get()
-        assert not EntryDisqualification.objects.filter(entry=winner.entry).exists()
+        assert pids_in_order(draw)[:2] == [winners_of(draw)[0][2], second]
+        assert (holders(draw), draw.dispositions.count()) == ({0: 0}, 0)
+        later = draw.draw_at + LATE
+        services.expire_awards(now=later)
+        services.extend_ranks(draw=draw, extra=2, by=admin(), reason="More", now=later)
+        assert holders(draw) == {0: 2}
+        assert (1, "disqualified", "Not ours") in draw.dispositions.values_list("rank", "state", "reason")
         assert_proof_holds(draw)
 
     def test_nobody_is_once_the_number_may_be_known(self):
