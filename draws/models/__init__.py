@@ -2,7 +2,7 @@
 
 from draws.models.awards import Award, PrizeAddress, Voucher
 from draws.models.draw import Draw, DrawReport, Prize
-from draws.models.entries import Entry, EntryImport, ImportRejection
+from draws.models.entries import Entry, EntryDisqualification, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
 from draws.models.uploads import EntryUpload, UploadProgress
 from draws.models.winners import Disposition, ExtraRank, Winner
@@ -16,6 +16,7 @@ __all__ = [
     "DrawChange",
     "DrawReport",
     "Entry",
+    "EntryDisqualification",
     "EntryImport",
     "EntryUpload",
     "ExtraRank",

@@ -32,6 +32,7 @@ from draws.services.publishing import prize_totals, release_reserved
 from draws.services.randomness import collect_randomness, reveal, round_needed
 from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders
+from draws.services.removing import disqualified_ranks
 from draws.services.telling import tell_results
 from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
 from draws.slots import Disposition as SlotDisposition
@@ -170,7 +171,9 @@ def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
     """Give out the slots, past the standing winners of the draws that this one excludes, as they stand now."""
     manifest = outcome.manifest
     skipped = execution_dispositions(
-        excluded=excluded_ranks(draw, outcome.pid_of_rank), disqualified={}, at=vwd1.format_time(now)
+        excluded=excluded_ranks(draw, outcome.pid_of_rank),
+        disqualified=disqualified_ranks(draw, outcome.pid_of_rank),
+        at=vwd1.format_time(now),
     )
     assignments = assign_slots(
         prizes=expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"]),
