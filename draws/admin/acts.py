@@ -96,7 +96,7 @@ def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(
         _("%(amount)s went into the pool. %(free)s of it is free.")
         % {
@@ -118,15 +118,19 @@ def _return(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(_("%(amount)s went back to the funder.") % {"amount": format_amount(data["amount"], unit)})
 
 
-def _waits(outcome: Outcome) -> Done:
+def waits(outcome: Outcome) -> Done:
     """What to say of an act that was not done, or not yet."""
     if outcome.waits:
         return Done(
-            _("Nothing has moved yet: this is above the limit, and waits for a second person."), is_good=False
+            _(
+                "Nothing has moved yet: with what you moved alone in the last 24 hours this is above the limit, and waits "
+                "for a second person."
+            ),
+            is_good=False,
         )
     return Done(_("This was asked for before, and is decided: see the approvals."), is_good=False)
 
@@ -208,7 +212,7 @@ ACTS = {
         title=gettext_lazy("Fund pool"),
         intro=gettext_lazy(
             "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once, or "
-            "waits for a second person where it is above the limit."
+            "waits for a second person where it is, with what you moved alone in the last 24 hours, above the limit."
         ),
         submit=gettext_lazy("Fund the pool"),
         run=_fund,
@@ -223,7 +227,8 @@ ACTS = {
         title=gettext_lazy("Return money"),
         intro=gettext_lazy(
             "Send what is free in this draw's pool back to where it came from. What is reserved for prizes or owed to winners "
-            "stays. Above the limit it waits for a second person."
+            "stays. Where it is, with what you moved alone in the last 24 hours, above the limit, it waits for a second "
+            "person."
         ),
         submit=gettext_lazy("Return the money"),
         run=_return,

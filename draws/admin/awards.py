@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws import services
 from draws.admin.acts import REFUSALS, sentence_of
@@ -95,6 +96,7 @@ class AwardActs(ModelAdmin):
         icon="person_remove",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def replace(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._award_act(request, object_id, AWARD_ACTS["replace"])
 
@@ -134,15 +136,16 @@ class AwardActs(ModelAdmin):
         if not isinstance(user, User) or not self.has_view_permission(request, award):
             raise PermissionDenied
         page = reverse("admin:draws_award_change", args=[quote(award.pk)])
-        form = act.form_class(request.POST) if request.method == "POST" else act.form_class()
+        form = act.form_class(request.POST if request.method == "POST" else kept_form(request))
         if request.method == "POST":
             if form.is_valid():
                 try:
-                    said = act.run(award, form.cleaned_data, user, timezone.now())
+                    done = act.run(award, form.cleaned_data, user, timezone.now())
                 except REFUSALS as error:
                     form.add_error(None, sentence_of(error))
                 else:
-                    messages.success(request, said)
+                    tone = messages.SUCCESS if done.is_good else messages.WARNING
+                    messages.add_message(request, tone, done.sentence)
                     return HttpResponseRedirect(page)
         elif why_not := act.why_not(award):
             messages.warning(request, why_not)

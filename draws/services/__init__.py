@@ -43,6 +43,7 @@ from draws.services.publishing import PublishError, cancel_draw, prize_totals, p
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.rotating import Rotation, rotate_draw_secrets
+from draws.services.taking_back import replace_winner
 from draws.services.vacancies import VacancyError, close_vacancies, extend_ranks
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "publishing_checks",
     "redeem_voucher",
     "reject_text",
+    "replace_winner",
     "resume_payouts",
     "return_leftover",
     "revoke_claim_links",

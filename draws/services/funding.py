@@ -14,7 +14,7 @@ from draws.models import Draw
 from draws.services.errors import DrawError
 from payments import pools
 from payments.accounts import funding_code, pool_code
-from payments.approvable import ApprovableKind, MoneyAct, Signatures, register_approvable
+from payments.approvable import ApprovableKind, MoneyAct, Signatures
 from payments.approvals import Outcome, request_or_do, waiting_amounts
 from payments.models import LedgerEntry
 
@@ -149,9 +149,3 @@ APPROVABLE_KINDS = (
         refusals=(DrawError,),
     ),
 )
-
-
-def register_acts() -> None:
-    """Called once the apps are loaded."""
-    for kind in APPROVABLE_KINDS:
-        register_approvable(kind)
