@@ -28,3 +28,9 @@ def expire_awards() -> None:
 def check() -> None:
     """Check every drawn draw against its proof and the ledger."""
     services.check_draws(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.draw_up_called_off")
+def draw_up_called_off() -> None:
+    """Publish what called-off draws would have drawn."""
+    services.draw_up_called_off(now=timezone.now())

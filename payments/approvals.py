@@ -1,5 +1,7 @@
 """Two people for large amounts: acts with money are done at once below a limit, and wait for a second above it.
 
+So do acts of a kind that always takes two; they move nothing of their own and leave no ledger entry.
+
 `request_or_do` is the one way in. What waits is an `Approval`; `approve` does exactly what was asked, in one
 transaction: the request is locked, whoever asked is refused (here, and by a CHECK of the table), the digest of what
 is stored is the digest of what was asked, and the ledger entry holds what the kind said it would. A request whose time
@@ -239,6 +241,11 @@ def names_of(approvals: Iterable[Approval]) -> dict[int, str]:
     }
 
 
+def title_of(approval: Approval) -> str:
+    """`Fund a draw's pool: KES 250,000.00`; the words alone where nothing is moved."""
+    return ": ".join(filter(None, [words_of_act(approval.kind), amounts_text(approval)]))
+
+
 def amounts_text(approval: Approval) -> str:
     """`KES 250,000.00, 30 credits`."""
     return ", ".join(format_amount(amount, unit) for unit, amount in sorted(approval.amounts.items()))
@@ -309,12 +316,16 @@ def _hold_to_amounts(kind: ApprovableKind, act: MoneyAct) -> None:
     moved: dict[str, int] = defaultdict(int)
     for code, amount in kind.moves(act).items():
         moved[code.rpartition(":")[2]] += max(amount, 0)
+    if kind.always_two and not act.amounts and not moved:
+        return
     if not act.amounts or dict(moved) != dict(act.amounts) or min(act.amounts.values()) < 1:
         raise ActMismatchError(f"{act.kind} says it moves {dict(act.amounts)}, and would move {dict(moved)}.")
 
 
 def _done_alone(kind: ApprovableKind, act: MoneyAct, by: User, now: dt.datetime) -> LedgerEntry | None:
     """Do it on one signature; None where that is not enough."""
+    if kind.always_two:
+        return None
     with transaction.atomic():
         lock_person(by)
         # A key that the ledger knows moves nothing any more: the entry comes back, or a conflict. Asked under the lock,
@@ -326,14 +337,18 @@ def _done_alone(kind: ApprovableKind, act: MoneyAct, by: User, now: dt.datetime)
             if needs_second_person(amounts):
                 return None
         entry = _do(kind, act, Signatures(by=by), now)
-        if not is_repeat:
+        if entry is not None and not is_repeat:
             note_alone(act, entry=entry, by=by, now=now)
     return entry
 
 
-def _do(kind: ApprovableKind, act: MoneyAct, signatures: Signatures, now: dt.datetime) -> LedgerEntry:
-    """Let the kind do it, and hold the ledger entry to what was said."""
+def _do(kind: ApprovableKind, act: MoneyAct, signatures: Signatures, now: dt.datetime) -> LedgerEntry | None:
+    """Let the kind do it, and hold the ledger entry, where it moves anything, to what was said."""
     entry = kind.do(act, signatures, now)
+    if entry is None and not act.amounts:
+        return None
+    if entry is None:
+        raise ActMismatchError(f"{act.kind} posted nothing.")
     legs: Iterable[tuple[str, int]] = entry.postings.values_list("account__code", "amount")
     if entry.idem_key != act.idem_key or dict(legs) != dict(kind.moves(act)):
         raise ActMismatchError(f"{act.kind} posted something else than was asked for.")
@@ -428,6 +443,7 @@ def _record(approval: Approval, *, by: User | None, now: dt.datetime) -> None:
 def _context(approval: Approval) -> dict[str, str | int]:
     return {
         "what": words_of_act(approval.kind),
+        "title": title_of(approval),
         "amounts": amounts_text(approval),
         "thing": names_of([approval])[approval.pk],
         "reason": approval.reason,

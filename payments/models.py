@@ -151,7 +151,7 @@ class Posting(models.Model):
 
 
 class Approval(models.Model):
-    """An act with money that waits for a second person, and what became of it.
+    """An act that waits for a second person, and what became of it. Without amounts it has no ledger entry.
 
     What is asked for is fixed once it is asked (migration 0006), and `digest` is of all of it. The states go
     `requested → approved → done`, or end at `rejected`, `withdrawn` or `expired`; whoever asked never decides.
@@ -226,7 +226,9 @@ class Approval(models.Model):
                 name="payments_approval_decided",
             ),
             models.CheckConstraint(
-                condition=Q(state="done", result__isnull=False) | ~Q(state="done") & Q(result__isnull=True),
+                condition=Q(state="done", result__isnull=False)
+                | Q(state="done", result__isnull=True, amounts={})
+                | ~Q(state="done") & Q(result__isnull=True),
                 name="payments_approval_result",
             ),
         ]

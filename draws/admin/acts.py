@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from draws import services
 from draws.admin.overview import in_zone, shortfall
-from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
+from draws.forms import ConfirmForm, FundForm, ImportForm, PublicReasonForm, ReasonForm, ReturnForm
 from draws.models import Draw, EntryImport
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.approvals import ApprovalError, Outcome
@@ -191,6 +191,14 @@ def _cancel(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
     return Done(_("The draw is cancelled; what was in its pool went back."))
 
 
+def _call_off(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    services.call_off_draw(draw=draw, by=by, reason=data["reason"], now=now)
+    return Done(
+        _("Nothing is called off yet: it waits for a second person, and the draw goes on until then."),
+        is_good=False,
+    )
+
+
 def _unless(phases: tuple[str, ...], sentence: str | Promise) -> Callable[[Draw, dt.datetime], str]:
     """Offered in these phases (`Draw.phase`), else refused with the sentence."""
     return lambda draw, now: "" if draw.phase(now) in phases else str(sentence)
@@ -285,12 +293,22 @@ ACTS = {
         ),
         submit=gettext_lazy("Cancel this draw"),
         run=_cancel,
-        why_not=lambda draw, now: (
-            ""
-            if draw.status in (Draw.Status.DRAFT, Draw.Status.ACTIVE)
-            else _("A draw that is being drawn or is over can't be cancelled.")
-        ),
+        why_not=lambda draw, now: services.why_not_cancelled(draw, now=now),
         form_class=ReasonForm,
+        is_danger=True,
+        shows="pool",
+    ),
+    "call_off": Act(
+        title=gettext_lazy("Call off"),
+        intro=gettext_lazy(
+            "The entries are frozen, and somebody may know who wins. Call the draw off only if it can't be held, for a reason "
+            "that everybody may read. A second person has to agree. Then the pool goes back, whoever entered is told, "
+            "and the site publishes what the draw would have drawn, so that everybody sees who would have won."
+        ),
+        submit=gettext_lazy("Ask a second person"),
+        run=_call_off,
+        why_not=lambda draw, now: services.why_not_called_off(draw, now=now),
+        form_class=PublicReasonForm,
         is_danger=True,
         shows="pool",
     ),

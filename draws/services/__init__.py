@@ -3,6 +3,13 @@
 Each opens its own transactions.
 """
 
+from draws.services.calling_off import (
+    call_off_draw,
+    called_off_of,
+    draw_up_called_off,
+    values_missing,
+    why_not_called_off,
+)
 from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
@@ -37,9 +44,16 @@ from draws.services.proving import (
     canonical_manifest,
     entries_file,
     proof_of,
+    published_proof,
     verify_stored_draw,
 )
-from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
+from draws.services.publishing import (
+    PublishError,
+    cancel_draw,
+    prize_totals,
+    publish_draw,
+    why_not_cancelled,
+)
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.rotating import Rotation, rotate_draw_secrets
@@ -78,6 +92,8 @@ __all__ = [
     "VoucherError",
     "add_entries",
     "award_by_token",
+    "call_off_draw",
+    "called_off_of",
     "cancel_draw",
     "canonical_manifest",
     "change_draw",
@@ -90,6 +106,7 @@ __all__ = [
     "decline_award",
     "disqualify_winner",
     "draw_id_of",
+    "draw_up_called_off",
     "enter_draw",
     "enter_text",
     "entries_file",
@@ -112,6 +129,7 @@ __all__ = [
     "prize_totals",
     "proof_of",
     "publish_draw",
+    "published_proof",
     "publishing_checks",
     "redeem_voucher",
     "reject_text",
@@ -120,7 +138,10 @@ __all__ = [
     "return_leftover",
     "revoke_claim_links",
     "rotate_draw_secrets",
+    "values_missing",
     "verify_stored_draw",
     "waiting_funds",
     "weight_classes",
+    "why_not_called_off",
+    "why_not_cancelled",
 ]

@@ -280,8 +280,8 @@ def overview_of(approval: Approval, *, user: User, now: dt.datetime) -> dict[str
     deciders = list(approvals.deciders_of(approval).order_by("email")[: _DECIDERS_NAMED + 1])
     return {
         "approval": approval,
-        "what": approvals.words_of_act(approval.kind),
-        "amounts": approvals.amounts_text(approval),
+        "title": approvals.title_of(approval),
+        "moves_nothing": not approval.amounts,
         "thing": approvals.names_of([approval])[approval.pk],
         "thing_page": _page_of(approval.about),
         "moved_alone": _moved_alone(approval),
@@ -327,10 +327,7 @@ def _why_not(approval: Approval, decision: Decision, user: User) -> str:
 def _said(approval: Approval) -> str:
     match approval.state:
         case Approval.State.DONE:
-            return _("Approved and done: %(what)s, %(amounts)s.") % {
-                "what": approvals.words_of_act(approval.kind),
-                "amounts": approvals.amounts_text(approval),
-            }
+            return _("Approved and done: %(what)s.") % {"what": approvals.title_of(approval)}
         case Approval.State.REJECTED:
             return _("Rejected. Nothing was moved; %(who)s is told.") % {"who": approval.requested_by}
     return _("Withdrawn. Nothing was moved.")

@@ -130,6 +130,15 @@ def make_executed(**fields: Any) -> Draw:
     return draw
 
 
+def call_off(draw: Draw, *, reason: str = "Rain") -> Draw:
+    """Two people call a frozen draw off."""
+    outcome = services.call_off_draw(draw=draw, by=admin(), reason=reason, now=draw.draw_at)
+    assert outcome.approval is not None
+    approve(approval=outcome.approval, by=treasurer(), now=draw.draw_at)
+    draw.refresh_from_db()
+    return draw
+
+
 def import_csv(draw: Draw, text: str | bytes, *, file_name: str = "entrants.csv") -> Any:
     """Import a CSV given as text."""
     content = text.encode() if isinstance(text, str) else text
