@@ -23,8 +23,9 @@ from draws.models import Draw, Entry, Winner
 from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
 from draws.services.excluding import excluded_draws
-from draws.services.history import story_of
+from draws.services.history import shown_phase, story_of
 from draws.services.publishing import prize_totals
+from draws.services.turns import turns_of
 from draws.verifier import verify_draw
 
 _PAGE = 12
@@ -36,9 +37,10 @@ def _public_draw(slug: str) -> Draw:
     return get_object_or_404(Draw.objects.public(), slug=slug)
 
 
-def _with_prizes(draws: list[Draw]) -> list[Draw]:
+def _with_prizes(draws: list[Draw], now: dt.datetime) -> list[Draw]:
     """Give each draw what its card shows, in one query for all."""
     for draw in draws:
+        draw.shown_phase = shown_phase(draw, now=now)  # type: ignore[attr-defined]
         draw.totals = sorted(prize_totals(draw).items())  # type: ignore[attr-defined]
     return draws
 
@@ -49,14 +51,14 @@ def draw_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     public = Draw.objects.public().prefetch_related("prizes")
     past = Paginator(public.past().order_by("-draw_at"), _PAGE).get_page(request.GET.get("page"))
-    past.object_list = _with_prizes(list(past.object_list))
+    past.object_list = _with_prizes(list(past.object_list), now)
     return render(
         request,
         "draws/list.html",
         {
-            "open_draws": _with_prizes(list(public.open(now).order_by("closes_at")[:_PAGE])),
-            "waiting_draws": _with_prizes(list(public.awaiting_draw(now).order_by("draw_at")[:_PAGE])),
-            "upcoming_draws": _with_prizes(list(public.upcoming(now).order_by("opens_at")[:_PAGE])),
+            "open_draws": _with_prizes(list(public.open(now).order_by("closes_at")[:_PAGE]), now),
+            "waiting_draws": _with_prizes(list(public.awaiting_draw(now).order_by("draw_at")[:_PAGE]), now),
+            "upcoming_draws": _with_prizes(list(public.upcoming(now).order_by("opens_at")[:_PAGE]), now),
             "past_draws": past,
             "now": now,
         },
@@ -82,10 +84,12 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     if isinstance(request.user, User):
         entry = services.entry_of(draw=draw, member=request.user)
     why_not = _why_not(draw, phase, request.user, now)
+    prizes = list(draw.prizes.all())
     return {
         "draw": draw,
-        "phase": phase,
-        "prizes": draw.prizes.all(),
+        "phase": shown_phase(draw, now=now),
+        "prizes": prizes,
+        "prize_count": sum(prize.quantity for prize in prizes),
         "prize_total": sorted(prize_totals(draw).items()),
         "entry": entry,
         "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),
@@ -191,8 +195,10 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
         .order_by("slot")
     )
     page = Paginator(standing, _WINNERS_PAGE).get_page(request.GET.get("page"))
+    # Also of somebody who was entered before they had an account.
+    mine = services.entry_of(draw=draw, member=request.user) if isinstance(request.user, User) else None
     for winner in page.object_list:
-        winner.is_me = request.user.is_authenticated and winner.entry.member_id == request.user.pk  # type: ignore[attr-defined]
+        winner.is_me = mine is not None and winner.entry_id == mine.pk  # type: ignore[attr-defined]
     return render(
         request,
         "draws/results.html",
@@ -201,6 +207,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             "winners": page,
             "report": draw.report,
             "notes": story_of(draw, now=timezone.now()),
+            "turns": turns_of(draw),
             "announced": draw.announced_texts.filter(confirmed_at__isnull=False).order_by("position"),
             "awarded": sorted(draw.report.awarded.items()),
             "verify_command": "python verify_draw.py proof.json entries.csv",

@@ -251,7 +251,7 @@ class Approval(models.Model):
 class AloneMove(models.Model):
     """What one person moved in a unit by one act without a second person; counted against the limit.
 
-    Append-only (migration 0008): whoever could take a row back could move the same again.
+    Append-only (migration 0009): whoever could take a row back could move the same again.
     """
 
     entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -72,12 +72,18 @@ PAGES = {
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
     "healthz": row(EVERYONE, EVERYONE),
+    "readyz": row(EVERYONE),
+    "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
 }
 
 ACCOUNTS = {
     "accounts/profile/": row(MEMBERS, "s********"),
     "accounts/api-keys/": row(MEMBERS, "s********"),
     "accounts/api-keys/<uuid:key_id>/revoke/": row(LED_NO_POST, "s*-------", key_id="api_key"),
+    "accounts/data/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/download/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/erase/": row(MEMBERS, "s********"),
+    "accounts/erasure/<str:token>/": row(EVERYONE, "*********", token="erasure_token"),
     "accounts/login/": row(".********", ".********"),
     "accounts/logout/": row("*........", "*********"),
     "accounts/inactive/": row(EVERYONE),
@@ -103,6 +109,17 @@ ACCOUNTS = {
     "accounts/2fa/recovery-codes/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/generate/": row("s????????", "s????????"),
     "accounts/2fa/recovery-codes/download/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/add/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/login/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/reauthenticate/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/sessions/": row(MEMBERS, LED_NO_POST),
+    "accounts/sessions/end-others/": row(LED_NO_POST, "s********"),
+    "accounts/sessions/<uuid:session_id>/end/": row(LED_NO_POST, "s*-------", session_id="session"),
+    # No token is set in the tests' settings; test_setup_page.py sets one.
+    "setup/": row(NOBODY, NOBODY),
 }
 
 API = {
@@ -148,8 +165,11 @@ class Model:
 MODELS = {
     "audit.record": Model(view="FMX"),
     "audit.seal": Model(view="FMX"),
+    "config.alarm": Model(view="MX"),
     "accounts.user": Model(view="SFMX", add="X", change="X"),
     "accounts.apikey": Model(view="X"),
+    "accounts.erasure": Model(view="X"),
+    "accounts.failedsignin": Model(view="SX"),
     "auth.group": Model(view="X"),
     "draws.award": Model(view="FMX"),
     "draws.voucher": Model(view="MX"),
@@ -159,6 +179,7 @@ MODELS = {
     "draws.winner": Model(view="MX"),
     "draws.drawreport": Model(view="MX"),
     "draws.entryimport": Model(view="MX"),
+    "draws.entryupload": Model(view="MX"),
     "draws.importrejection": Model(view="MX"),
     "payments.approval": Model(view="FMX"),
     "payments.account": Model(view="FX"),
@@ -167,7 +188,6 @@ MODELS = {
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
-    "mfa.authenticator": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
     "django_celery_beat.clockedschedule": Model(view=""),
@@ -192,7 +212,12 @@ ACTS = {
     "admin/draws/analytics/": act("MX"),
     "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
     "admin/audit/seal/seal-now/": act("FMX"),
+    "admin/config/alarm/look-now/": act("MX"),
     "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),
+    "admin/accounts/user/<path:object_id>/erase/": act("X", object_id="accounts.user"),
+    "admin/accounts/erasure/ask/": act("X"),
+    "admin/accounts/erasure/erase-now/": act("X"),
+    "admin/accounts/erasure/<path:object_id>/call-off/": act("X", object_id="accounts.erasure"),
     "admin/draws/award/expire-now/": act("MX"),
     "admin/draws/award/<path:object_id>/replace/": act("MX", object_id="draws.award"),
     "admin/draws/award/<path:object_id>/sent/": act("MX", object_id="draws.award"),
@@ -216,6 +241,12 @@ ACTS = {
     "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
     "admin/draws/draw/<path:object_id>/call-off/": act("X", object_id="draws.draw:frozen"),
     "admin/draws/draw/<path:object_id>/draw-up/": act("MX", object_id="draws.draw:frozen"),
+    "admin/draws/entryupload/<int:upload_id>/progress/": row(
+        "-------..", "-------..", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryupload/<int:upload_id>/retry/": row(
+        "s------55", "s------**", upload_id="draws.entryupload"
+    ),
     "admin/draws/entryimport/<int:import_id>/rejected.csv": act("MX", import_id="draws.entryimport"),
     "admin/payments/approval/<path:object_id>/approve/": act("FX", object_id="payments.approval"),
     "admin/payments/approval/<path:object_id>/reject/": act("FX", object_id="payments.approval"),

@@ -1,15 +1,18 @@
 """Awards, vouchers and addresses in the admin: looked at, and changed only by the acts."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, UUIDField, When
+from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import dateformat, timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +27,7 @@ from draws import services
 from draws.admin.acts import REFUSALS, sentence_of
 from draws.admin.award_acts import AWARD_ACTS, AwardAct
 from draws.admin.read_only import ReadOnlyAdmin
-from draws.models import Award, PrizeAddress, Voucher
+from draws.models import Award, Draw, PrizeAddress, Voucher
 from draws.sources import source_of
 from payments.money import format_amount
 
@@ -34,6 +37,14 @@ _VOUCHER_WORDS = {
     "expired": gettext_lazy("Past its date"),
     "voided": gettext_lazy("Taken back"),
 }
+
+
+_ABOUT_DRAW = "draws.draw:"
+
+
+def _moment(at: dt.datetime | None) -> str | None:
+    """`9 Dec 2026, 14:07`, on one line of a list."""
+    return dateformat.format(timezone.localtime(at), "j M Y, H:i") if at else None
 
 
 class AwardActs(ModelAdmin):
@@ -208,7 +219,7 @@ def _facts(award: Award) -> list[tuple[str, str]]:
 class AwardAdmin(AwardActs, ReadOnlyAdmin):
     """Awards: what is owed to people, and whether they have it."""
 
-    list_display = ("title", "worth", "identity", "member", "state_shown", "claim_until", "paid_at")
+    list_display = ("title", "won_in", "worth", "identity", "member", "state_shown", "until", "paid")
     list_select_related = ("member",)
     list_filter = ("state", "kind", "unit")
     search_fields = ("=identity", "title", "=member__email", "=about")
@@ -234,9 +245,31 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
         "key",
     )
 
+    @display(description=gettext_lazy("won in"), ordering="about")
+    def won_in(self, obj: Award) -> str:
+        """The draw, read once for the whole page."""
+        return getattr(obj, "draw_title", None) or obj.about
+
+    @display(description=gettext_lazy("claim until"), ordering="claim_until", empty_value="–")
+    def until(self, obj: Award) -> str | None:
+        return _moment(obj.claim_until) if obj.state == Award.State.CLAIMABLE else None
+
+    @display(description=gettext_lazy("paid"), ordering="paid_at", empty_value="–")
+    def paid(self, obj: Award) -> str | None:
+        return _moment(obj.paid_at)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Award]:
+        """With the title of the draw that an award is about; those of other apps have none."""
+        title = Draw.objects.filter(
+            public_id=Cast(Substr(OuterRef("about"), len(_ABOUT_DRAW) + 1), UUIDField())
+        ).values("title")[:1]
+        is_draws = When(about__startswith=_ABOUT_DRAW, then=Subquery(title))
+        awards: QuerySet[Award] = super().get_queryset(request)
+        return awards.annotate(draw_title=Case(is_draws, output_field=CharField()))
+
     @display(description=gettext_lazy("worth"), ordering="amount")
     def worth(self, obj: Award) -> str:
-        return format_amount(obj.amount, obj.unit) if obj.unit else "—"
+        return format_amount(obj.amount, obj.unit).replace(" ", "\u00a0") if obj.unit else "—"
 
     @display(
         description=gettext_lazy("state"),

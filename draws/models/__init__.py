@@ -5,6 +5,7 @@ from draws.models.called_off import CalledOff
 from draws.models.draw import Draw, DrawReport, Prize
 from draws.models.entries import Entry, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
+from draws.models.uploads import EntryUpload, UploadProgress
 from draws.models.winners import Disposition, ExtraRank, Winner
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "DrawReport",
     "Entry",
     "EntryImport",
+    "EntryUpload",
     "ExtraRank",
     "ImportRejection",
     "Prize",
     "PrizeAddress",
+    "UploadProgress",
     "Voucher",
     "Winner",
 ]

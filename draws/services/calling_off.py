@@ -99,7 +99,9 @@ def draw_up_called_off(*, now: dt.datetime) -> int:
 
     Safe to run many times at once. Talks to drand's relays, so never call it in a transaction.
     """
-    due = CalledOff.objects.filter(proof__isnull=True).filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    due = CalledOff.objects.filter(proof__isnull=True).filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    )
     return sum(_draw_up(row, now=now) for row in due.select_related("draw").order_by("pk"))
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from config.embedded_processes import processes_in
-from config.supervisor import Child, SupervisorError, wait_for_port
+from config.supervisor import WORKER_OPTIONS, Child, SupervisorError, wait_for_port
 from tests.databases import with_database
 from tests.live import PROJECT, free_port, wait_until
 
@@ -237,7 +237,7 @@ def test_an_unusable_data_folder_is_told_in_one_sentence(start, environment):
 @pytest.fixture
 def given(cloned_db):
     """The settings of a site that brings its own servers, as in production."""
-    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LINK_KEY", "DRAW_SECRET_KEYS")
+    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LINK_KEY", "DRAW_SECRET_KEYS", "SECOND_FACTOR_KEYS")
     return {name: cloned_db.env[name] for name in names} | {
         "ALLOWED_HOSTS": "127.0.0.1",
         "SITE_URL": "https://fairground.example",
@@ -294,3 +294,10 @@ def test_output_is_shown_in_whole_lines():
     assert child.lines("o\r\nthr\u00e9".encode()) == ["two"]
     assert child.lines(b"") == ["thr\u00e9"]
     assert child.lines(b"") == []
+
+
+def test_every_worker_in_production_runs_without_what_deafens_it():
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    workers = [line for line in lines if " worker -Q " in line]
+    assert len(workers) == 2
+    assert all(set(WORKER_OPTIONS) <= set(line.split()) for line in workers)

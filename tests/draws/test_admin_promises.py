@@ -12,7 +12,16 @@ from audit.models import Record
 from draws import services
 from draws.models import AnnouncedText, Draw, DrawChange
 from tests.draws.admin_pages import draft_form, page_of, staff
-from tests.draws.factories import call_off, CASH, HOUR, make_draft, make_draw, make_executed, make_frozen, pool_of
+from tests.draws.factories import (
+    CASH,
+    HOUR,
+    call_off,
+    make_draft,
+    make_draw,
+    make_executed,
+    make_frozen,
+    pool_of,
+)
 from tests.draws.promises import LOTTERY, NUMBERS, frozen_of_2023
 from tests.draws.test_check_draws import forge
 from tests.factories import admin, alice

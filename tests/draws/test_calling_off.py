@@ -141,7 +141,7 @@ class TestTwoTogether:
 
     @pytest.mark.parametrize("reason", ["  ", "x" * 501])
     def test_it_needs_a_reason_that_can_be_published(self, reason):
-        with pytest.raises(services.PublishError, match="reason|why"):
+        with pytest.raises(services.PublishError, match=r"reason|why"):
             ask(make_frozen(), reason=reason)
 
     def test_everybody_in_it_is_told_by_mail_where_to_look(self):

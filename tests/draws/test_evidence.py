@@ -17,7 +17,7 @@ from draws.models import Draw
 from draws.vault import open_secret
 from draws.verifier import verify_draw
 from notifications.models import Delivery, Message
-from tests.draws.factories import call_off, CASH, HOUR, SMALL, make_draw, make_executed, make_frozen
+from tests.draws.factories import CASH, HOUR, SMALL, call_off, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from draws.models import Draw, Entry, ImportRejection, Winner
 from draws.services import NewEntry
 from draws.services.checks import execution_checks
 from tests.draws.factories import (
-    call_off,
     CASH,
     HOUR,
+    call_off,
     fund,
     import_csv,
     make_draft,
