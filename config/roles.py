@@ -82,6 +82,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "accounts.view_erasure",
         "accounts.erase_person",
         "draws.execute_draw",
+        "draws.call_off_draw",
         "notifications.process_notifications",
         "accounts.add_user",
         "accounts.change_user",
@@ -97,6 +98,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "draws.view_draw",
         "draws.view_award",
         "draws.fund_draw",
+        # To agree to it: asking takes `draws.cancel_draw` as well.
+        "draws.call_off_draw",
         "payments.view_approval",
         *_MONEY,
     ),

@@ -42,6 +42,12 @@ SCHEDULE = (
         "Deletes files of entrants a week after their import ended.",
     ),
     Job("draws: expire awards", "draws.tasks.expire_awards", 60, "Forfeits prizes not claimed in time."),
+    Job(
+        "draws: draw up called-off draws",
+        "draws.tasks.draw_up_called_off",
+        60,
+        "Publishes what called-off draws would have drawn.",
+    ),
     Job("draws: check", "draws.tasks.check", 86_400, "Checks drawn draws against proof and ledger."),
     Job("notifications: sweep", "notifications.tasks.sweep", 2, "Expands and sends what is due."),
     Job(

@@ -376,6 +376,16 @@ class ReasonForm(forms.Form):
     )
 
 
+class PublicReasonForm(ReasonForm):
+    """A reason that stands on the draw's page, for everybody."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = gettext(
+            "Published on the draw's page and told to everybody who has entered: name no person."
+        )
+
+
 class FundForm(ReasonForm):
     """Money into a draw's pool. `token` is made with the form: sent twice, it funds once."""
 

@@ -293,6 +293,15 @@ KINDS = (
         recipients=entrants,
     ),
     Kind(
+        name="draws.draw_called_off",
+        title=_("A draw was called off after its entries were frozen"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
         name="draws.draw_changed",
         title=_("A draw was changed"),
         category=Category.TRANSACTIONAL,

@@ -30,6 +30,12 @@ def check() -> None:
     services.check_draws(now=timezone.now())
 
 
+@shared_task(name="draws.tasks.draw_up_called_off")
+def draw_up_called_off() -> None:
+    """Publish what called-off draws would have drawn."""
+    services.draw_up_called_off(now=timezone.now())
+
+
 @shared_task(name="draws.tasks.import_uploads")
 def import_uploads() -> None:
     """Import every file of entrants that waits."""

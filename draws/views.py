@@ -98,6 +98,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         "why_not": why_not,
         "conditions": _conditions(draw),
         "notes": story_of(draw, now=now),
+        "called_off": services.called_off_of(draw),
         "next_time": _next_time(draw, phase),
         "now": now,
     }
@@ -232,11 +233,12 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 def proof_json(request: HttpRequest, slug: str) -> HttpResponse:
-    """The proof of an executed draw."""
+    """The proof of an executed draw, or of what a called-off one would have drawn."""
     draw = _public_draw(slug)
-    if draw.status != Draw.Status.COMPLETED:
+    proof = services.published_proof(draw)
+    if proof is None:
         raise Http404
-    return _json(services.proof_of(draw), f"{draw.slug}-proof.json")
+    return _json(proof, f"{draw.slug}-proof.json")
 
 
 @require_GET

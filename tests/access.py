@@ -245,6 +245,8 @@ ACTS = {
     "admin/draws/draw/<path:object_id>/check/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/resume/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/call-off/": act("X", object_id="draws.draw:frozen"),
+    "admin/draws/draw/<path:object_id>/draw-up/": act("MX", object_id="draws.draw:frozen"),
     "admin/draws/entryupload/<int:upload_id>/progress/": row(
         "-------..", "-------..", upload_id="draws.entryupload"
     ),

@@ -14,7 +14,7 @@ from accounts.models import User
 from draws import services
 from draws.admin.clocks import in_zone
 from draws.admin.overview import shortfall
-from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
+from draws.forms import ConfirmForm, FundForm, ImportForm, PublicReasonForm, ReasonForm, ReturnForm
 from draws.models import Draw, EntryUpload
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.approvals import ApprovalError, Outcome
@@ -97,7 +97,7 @@ def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(
         _("%(amount)s went into the pool. %(free)s of it is free.")
         % {
@@ -119,15 +119,19 @@ def _return(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(_("%(amount)s went back to the funder.") % {"amount": format_amount(data["amount"], unit)})
 
 
-def _waits(outcome: Outcome) -> Done:
+def waits(outcome: Outcome) -> Done:
     """What to say of an act that was not done, or not yet."""
     if outcome.waits:
         return Done(
-            _("Nothing has moved yet: this is above the limit, and waits for a second person."), is_good=False
+            _(
+                "Nothing has moved yet: with what you moved alone in the last 24 hours this is above the limit, and waits "
+                "for a second person."
+            ),
+            is_good=False,
         )
     return Done(_("This was asked for before, and is decided: see the approvals."), is_good=False)
 
@@ -196,6 +200,14 @@ def _cancel(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
     return Done(_("The draw is cancelled; what was in its pool went back."))
 
 
+def _call_off(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    services.call_off_draw(draw=draw, by=by, reason=data["reason"], now=now)
+    return Done(
+        _("Nothing is called off yet: it waits for a second person, and the draw goes on until then."),
+        is_good=False,
+    )
+
+
 def _unless(phases: tuple[str, ...], sentence: str | Promise) -> Callable[[Draw, dt.datetime], str]:
     """Offered in these phases (`Draw.phase`), else refused with the sentence."""
     return lambda draw, now: "" if draw.phase(now) in phases else str(sentence)
@@ -217,7 +229,7 @@ ACTS = {
         title=gettext_lazy("Fund pool"),
         intro=gettext_lazy(
             "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once, or "
-            "waits for a second person where it is above the limit."
+            "waits for a second person where it is, with what you moved alone in the last 24 hours, above the limit."
         ),
         submit=gettext_lazy("Fund the pool"),
         run=_fund,
@@ -232,7 +244,8 @@ ACTS = {
         title=gettext_lazy("Return money"),
         intro=gettext_lazy(
             "Send what is free in this draw's pool back to where it came from. What is reserved for prizes or owed to winners "
-            "stays. Above the limit it waits for a second person."
+            "stays. Where it is, with what you moved alone in the last 24 hours, above the limit, it waits for a second "
+            "person."
         ),
         submit=gettext_lazy("Return the money"),
         run=_return,
@@ -290,12 +303,22 @@ ACTS = {
         ),
         submit=gettext_lazy("Cancel this draw"),
         run=_cancel,
-        why_not=lambda draw, now: (
-            ""
-            if draw.status in (Draw.Status.DRAFT, Draw.Status.ACTIVE)
-            else _("A draw that is being drawn or is over can't be cancelled.")
-        ),
+        why_not=lambda draw, now: services.why_not_cancelled(draw, now=now),
         form_class=ReasonForm,
+        is_danger=True,
+        shows="pool",
+    ),
+    "call_off": Act(
+        title=gettext_lazy("Call off"),
+        intro=gettext_lazy(
+            "The entries are frozen, and somebody may know who wins. Call the draw off only if it can't be held, for a reason "
+            "that everybody may read. A second person has to agree. Then the pool goes back, whoever entered is told, "
+            "and the site publishes what the draw would have drawn, so that everybody sees who would have won."
+        ),
+        submit=gettext_lazy("Ask a second person"),
+        run=_call_off,
+        why_not=lambda draw, now: services.why_not_called_off(draw, now=now),
+        form_class=PublicReasonForm,
         is_danger=True,
         shows="pool",
     ),

@@ -54,6 +54,8 @@ class DrawActs(ModelAdmin):
         "check_draw",
         "resume",
         "cancel",
+        "call_off",
+        "draw_up",
     )
     _acts = {
         "publish": "publish",
@@ -63,6 +65,8 @@ class DrawActs(ModelAdmin):
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "call_off": "call_off",
+        "draw_up": "draw_up",
         "extend": "extend",
         "close": "close",
         "change_terms": "change",
@@ -91,6 +95,10 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_call_off_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """To ask for it; who may only agree to it does so on the page of the approval."""
+        return bool(request.user.has_perms(("draws.cancel_draw", "draws.call_off_draw")))
 
     def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.fill_vacancies"))
@@ -182,6 +190,26 @@ class DrawActs(ModelAdmin):
     @fresh_sign_in_required
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._act(request, object_id, ACTS["cancel"])
+
+    @action(
+        description=gettext_lazy("Call off"),
+        url_path="call-off",
+        permissions=["call_off_draw"],
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    @fresh_sign_in_required
+    def call_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["call_off"])
+
+    @action(
+        description=gettext_lazy("Draw up"),
+        url_path="draw-up",
+        permissions=["check_draw"],
+        icon="fact_check",
+    )
+    def draw_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["draw_up"])
 
     @action(
         description=gettext_lazy("Extend ranks"),

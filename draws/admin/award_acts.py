@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from accounts.models import User
 from draws import services
+from draws.admin.acts import Done, waits
 from draws.admin.vacancy_acts import PublishedReasonForm
 from draws.forms import ConfirmForm, ReasonForm
 from draws.models import Award, PrizeAddress
@@ -56,7 +57,7 @@ class AwardAct:
     title: str | Promise
     intro: str | Promise
     submit: str | Promise
-    run: Callable[[Award, dict[str, Any], User, dt.datetime], str]
+    run: Callable[[Award, dict[str, Any], User, dt.datetime], Done]
     why_not: Callable[[Award], str]
     form_class: type[forms.Form] = ConfirmForm
     is_danger: bool = False
@@ -64,35 +65,37 @@ class AwardAct:
     shows_secret: bool = False
 
 
-def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
-    services.disqualify_winner(
+def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    outcome = services.replace_winner(
         award=award, by=by, reason=data["reason"], take_back=data["take_back"], now=now
     )
-    return _("The winner has lost the prize; the next rank, if there is one, has it now.")
+    if outcome is not None and outcome.entry is None:
+        return waits(outcome)
+    return Done(_("The winner has lost the prize; the next rank, if there is one, has it now."))
 
 
-def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.mark_sent(award=award, note=data["note"], by=by, now=now)
-    return _("Marked as sent.")
+    return Done(_("Marked as sent."))
 
 
-def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.revoke_claim_links(award=award, by=by, reason=data["reason"], now=now)
-    return _("Every link to this prize given out so far is worthless now.")
+    return Done(_("Every link to this prize given out so far is worthless now."))
 
 
-def _resend(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _resend(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.resend_claim(award=award, by=by, now=now)
-    return _("The link is on its way to the winner.")
+    return Done(_("The link is on its way to the winner."))
 
 
-def _show(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
-    return services.show_claim_link(award=award, by=by, reason=data["reason"], now=now)
+def _show(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    return Done(services.show_claim_link(award=award, by=by, reason=data["reason"], now=now))
 
 
-def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.erase_address(award=award, by=by, now=now)
-    return _("The address is erased.")
+    return Done(_("The address is erased."))
 
 
 def _why_not_erase(award: Award) -> str:
@@ -106,7 +109,8 @@ AWARD_ACTS = {
         title=gettext_lazy("Replace this winner"),
         intro=gettext_lazy(
             "The winner loses the prize, and the next unused rank takes it over: nobody chooses who. The reason is "
-            "published with the draw's proof, and the winner is told."
+            "published with the draw's proof, and the winner is told. What is taken out of a wallet counts as money that you "
+            "move: above the limit it waits for a second person."
         ),
         submit=gettext_lazy("Replace the winner"),
         run=_replace,

@@ -22,6 +22,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws import services
 from draws.admin.acts import REFUSALS, sentence_of
@@ -107,6 +108,7 @@ class AwardActs(ModelAdmin):
         icon="person_remove",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def replace(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._award_act(request, object_id, AWARD_ACTS["replace"])
 
@@ -164,17 +166,20 @@ class AwardActs(ModelAdmin):
         if not isinstance(user, User) or not self.has_view_permission(request, award):
             raise PermissionDenied
         page = reverse("admin:draws_award_change", args=[quote(award.pk)])
-        form = act.form_class(request.POST) if request.method == "POST" else act.form_class()
+        form = act.form_class(request.POST if request.method == "POST" else kept_form(request))
         if request.method == "POST":
             if form.is_valid():
                 try:
-                    said = act.run(award, form.cleaned_data, user, timezone.now())
+                    done = act.run(award, form.cleaned_data, user, timezone.now())
                 except REFUSALS as error:
                     form.add_error(None, sentence_of(error))
                 else:
                     if act.shows_secret:
-                        return self._act_page(request, act, form, page=page, award=award, secret=said)
-                    messages.success(request, said)
+                        return self._act_page(
+                            request, act, form, page=page, award=award, secret=done.sentence
+                        )
+                    tone = messages.SUCCESS if done.is_good else messages.WARNING
+                    messages.add_message(request, tone, done.sentence)
                     following = AWARD_ACTS.get(act.followed_by)
                     if following is not None and not following.why_not(award):
                         page = reverse(f"admin:draws_award_{act.followed_by}", args=[quote(award.pk)])

@@ -1,6 +1,7 @@
 """Tables of the draw engine. Triggers hold what no code may change (`draws/migrations/0002_guards.py`, `0004`)."""
 
 from draws.models.awards import Award, PrizeAddress, Voucher
+from draws.models.called_off import CalledOff
 from draws.models.draw import Draw, DrawReport, Prize
 from draws.models.entries import Entry, EntryDisqualification, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
@@ -10,6 +11,7 @@ from draws.models.winners import Disposition, ExtraRank, Winner
 __all__ = [
     "AnnouncedText",
     "Award",
+    "CalledOff",
     "Disposition",
     "DrandRound",
     "Draw",

@@ -196,6 +196,7 @@ class Draw(models.Model):
             ("freeze_draw", "Can freeze a draw by hand"),
             ("execute_draw", "Can execute a draw by hand"),
             ("cancel_draw", "Can cancel a draw"),
+            ("call_off_draw", "Can call off, with a second person, a draw whose number may be known"),
             ("amend_draw", "Can change a published draw"),
             ("announce_text", "Can enter or confirm the announced text of a draw"),
             ("check_draw", "Can check a drawn draw, and let its payouts go on"),

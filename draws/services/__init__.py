@@ -3,6 +3,13 @@
 Each opens its own transactions.
 """
 
+from draws.services.calling_off import (
+    call_off_draw,
+    called_off_of,
+    draw_up_called_off,
+    values_missing,
+    why_not_called_off,
+)
 from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
@@ -44,9 +51,16 @@ from draws.services.proving import (
     canonical_manifest,
     entries_file,
     proof_of,
+    published_proof,
     verify_stored_draw,
 )
-from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
+from draws.services.publishing import (
+    PublishError,
+    cancel_draw,
+    prize_totals,
+    publish_draw,
+    why_not_cancelled,
+)
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.receiving import Received, UploadRefusedError, receive_upload, retry_upload
@@ -60,6 +74,7 @@ from draws.services.removing import (
     withdraw_import,
 )
 from draws.services.rotating import Rotation, rotate_draw_secrets
+from draws.services.taking_back import replace_winner
 from draws.services.uploads import forget_uploads, import_due_uploads, import_upload
 from draws.services.vacancies import VacancyError, close_vacancies, extend_ranks
 
@@ -98,6 +113,8 @@ __all__ = [
     "VoucherError",
     "add_entries",
     "award_by_token",
+    "call_off_draw",
+    "called_off_of",
     "cancel_draw",
     "canonical_manifest",
     "change_draw",
@@ -111,6 +128,7 @@ __all__ = [
     "disqualify_entry",
     "disqualify_winner",
     "draw_id_of",
+    "draw_up_called_off",
     "enter_draw",
     "enter_text",
     "entries_file",
@@ -138,10 +156,12 @@ __all__ = [
     "prize_totals",
     "proof_of",
     "publish_draw",
+    "published_proof",
     "publishing_checks",
     "receive_upload",
     "redeem_voucher",
     "reject_text",
+    "replace_winner",
     "resend_claim",
     "resume_payouts",
     "retry_upload",
@@ -150,9 +170,12 @@ __all__ = [
     "rotate_draw_secrets",
     "show_claim_link",
     "unreachable_entries",
+    "values_missing",
     "verify_stored_draw",
     "waiting_funds",
     "weight_classes",
+    "why_not_called_off",
+    "why_not_cancelled",
     "why_not_disqualified",
     "why_not_mailed",
     "why_not_shown",

@@ -198,6 +198,15 @@ def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
     return _Result(assignments, skipped, report)
 
 
+def proof_as_if_executed(draw: Draw, *, now: dt.datetime) -> dict[str, Any]:
+    """The proof that a frozen draw would have had if it were executed now. Changes nothing.
+
+    Raises like `compute_outcome`, and `RandomnessError` where a value is missing.
+    """
+    result = _settle(draw, compute_outcome(draw), now=now)
+    return proof.full_proof(report=result.report, dispositions=result.skipped)
+
+
 def _mark_executing(draw_id: int) -> bool:
     """Show the world that the draw is under way. A killed run leaves the mark; the next run goes on from it.
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.clocks import format_moment
 from accounts.models import User
-from draws.models import Draw, DrawChange
+from draws.models import CalledOff, Draw, DrawChange
 from draws.services.randomness import why_not_available
 from draws.vwd1 import format_time, parse_time
 
@@ -134,6 +134,17 @@ def _shown(draw: Draw, name: str, text: str) -> str:
     return format_moment(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
 
 
+def _what_is_left(draw: Draw) -> str:
+    """What there is to be said of a cancelled draw's entries."""
+    if draw.frozen_at is None:
+        return _("Nothing was drawn.")
+    if CalledOff.objects.filter(draw=draw).exists():
+        return _(
+            "Its entries were sealed already: two organisers agreed, and what it would have drawn is published."
+        )
+    return _("Its entries were sealed already; they will never be drawn from.")
+
+
 def _note_of(change: DrawChange) -> Note:
     words: dict[str, tuple[Any, Any]] = {
         DrawChange.Kind.CHANGED: (_("Changed by the organiser"), change.reason),
@@ -145,19 +156,12 @@ def _note_of(change: DrawChange) -> Note:
                 "to keep the least time between sealing and drawing, in which anyone can check the promise."
             ),
         ),
-        DrawChange.Kind.CANCELLED: (
-            _("Cancelled"),
-            change.reason
-            + " "
-            + (
-                _("Its entries were sealed already; they will never be drawn from.")
-                if change.draw.frozen_at is not None
-                else _("Nothing was drawn.")
-            ),
-        ),
+        DrawChange.Kind.CANCELLED: (_("Cancelled"), change.reason),
         DrawChange.Kind.VOID: (_("Void"), _("Nobody entered, so nothing was drawn; the prizes went back.")),
     }
     title, text = words[change.kind]
+    if change.kind == DrawChange.Kind.CANCELLED:
+        text = f"{text} {_what_is_left(change.draw)}"
     fields = tuple(
         (
             str(FIELD_WORDS.get(name, name)),

@@ -22,7 +22,7 @@ from draws.services.award_notices import tell_vacant
 from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.errors import DrawError
 from draws.services.holding import require_payouts
-from draws.services.losing import REASON_LENGTH, return_key
+from draws.services.losing import REASON_LENGTH
 from draws.services.proving import frozen_entries, rank_rows_of
 from draws.services.publishing import release_reserved
 from draws.services.removing import disqualified_ranks
@@ -57,7 +57,7 @@ def hand_on(losses: Sequence[Loss], by: User | None, now: dt.datetime) -> None:
     Winner.objects.bulk_update(winners.values(), ["state"])
     returns = [
         pools.PrizeReturn(
-            idem_key=return_key(loss.award),
+            idem_key=loss.return_key,
             unit=loss.award.unit,
             amount=loss.award.amount,
             member_id=loss.award.member_id if loss.from_wallet else None,

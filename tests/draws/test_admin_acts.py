@@ -41,7 +41,7 @@ def boss(client):
 # Who may do what; everyone else of the staff who sees draws gets 404 for it.
 ALLOWED = {
     roles.SUPER_ADMIN: set(ACTS),
-    roles.MANAGER_ADMIN: set(ACTS) - {"execute"},
+    roles.MANAGER_ADMIN: set(ACTS) - {"execute", "call_off"},
     roles.FINANCE: {"fund", "return"},
     roles.SUPPORT_LEAD: set(),
 }
@@ -51,7 +51,7 @@ OFFERED = {
     "upcoming": {"fund", "cancel"},
     "open": {"fund", "import", "freeze", "cancel"},
     "closed": {"fund", "freeze", "cancel"},
-    "frozen": {"fund", "execute", "cancel"},
+    "frozen": {"fund", "execute", "call_off"},
     "completed": set(),
     "cancelled": set(),
 }

@@ -28,5 +28,5 @@ DROP TRIGGER draws_entrydisqualification_append_only ON draws_entrydisqualificat
 
 
 class Migration(migrations.Migration):
-    dependencies = [("draws", "0015_disqualifications")]
+    dependencies = [("draws", "0012_disqualifications")]
     operations = [migrations.RunSQL(GUARDS, BACK)]
