@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import api_key_pages, second_factor_pages, session_pages, setup_page, views
+from config import api_key_pages, component_page, second_factor_pages, session_pages, setup_page, views
 
 _FACTORS = "accounts/2fa/"
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("draws.urls")),
     path("", include("payments.urls")),
     path("", include("notifications.urls")),
+    path("dev/components/", component_page.components, name="components"),
     path("healthz", views.healthz, name="healthz"),
     path("admin/draws/analytics/", include("draws.admin.analytics")),
     path("admin/login/", views.admin_login, name="admin_login"),
