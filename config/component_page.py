@@ -29,10 +29,33 @@ COLOURS = {
 TYPE = ("4xl", "3xl", "2xl", "xl", "l", "m", "s", "xs")
 SPACES = ("3xs", "2xs", "xs", "s", "m", "l", "xl", "2xl")
 PHASES = ("upcoming", "open", "closed", "frozen", "drawing", "waiting", "completed", "void", "cancelled")
-ICONS = (
-    "bell wallet gift ticket person people menu check alert info close copy download lock drum clock arrow shield mail "
-    "key leave home print devices share"
-).split()
+ICONS = [
+    "bell",
+    "wallet",
+    "gift",
+    "ticket",
+    "person",
+    "people",
+    "menu",
+    "check",
+    "alert",
+    "info",
+    "close",
+    "copy",
+    "download",
+    "lock",
+    "drum",
+    "clock",
+    "arrow",
+    "shield",
+    "mail",
+    "key",
+    "leave",
+    "home",
+    "print",
+    "devices",
+    "share",
+]
 _PID = "3f9a2c71d0e84b56a1c7e2b90d4f6a8835e1c0b7d2f94a6e8c3b5d7f1a0e9c24"
 
 
