@@ -99,7 +99,7 @@ def components(request: HttpRequest) -> HttpResponse:
         "phases": PHASES,
         "icons": ICONS,
         "draw": draw,
-        "totals": [("NGN", 2_500_000)],
+        "totals": [("KES", 2_500_000)],
         "soon": now + dt.timedelta(days=2, hours=3, minutes=4),
         "pid": _PID,
         "form": SampleForm(typed),

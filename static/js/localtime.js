@@ -12,6 +12,8 @@ if (document.body.hasAttribute("data-visitor")) {
     hourCycle: "h23",
   };
   const words = new Intl.DateTimeFormat(language, style);
+  // Under a small countdown, where year and weekday would only take room.
+  const shortWords = new Intl.DateTimeFormat(language, { ...style, weekday: undefined, year: undefined, timeZoneName: "short" });
   const wordsWithZone = new Intl.DateTimeFormat(language, { ...style, timeZoneName: "short" });
 
   // The date and the whole of what a clock in `zone` (none: the reader's own) shows, to compare two of them.
@@ -24,7 +26,7 @@ if (document.body.hasAttribute("data-visitor")) {
     const other = mine?.nextElementSibling;
     // The same time once more in the draw's zone says nothing to someone whose clock agrees with it.
     const twice = Boolean(other) && shown(at, other.dataset.zone) !== shown(at);
-    time.textContent = (twice ? words : wordsWithZone).format(at);
+    time.textContent = (time.dataset.local === "short" ? shortWords : twice ? words : wordsWithZone).format(at);
     if (!mine) continue;
     mine.hidden = !twice;
     other.hidden = !twice;
