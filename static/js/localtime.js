@@ -12,8 +12,8 @@ if (document.body.hasAttribute("data-visitor")) {
     hourCycle: "h23",
   };
   const words = new Intl.DateTimeFormat(language, style);
-  // Under a small countdown, where year and weekday would only take room.
-  const shortWords = new Intl.DateTimeFormat(language, { ...style, weekday: undefined, year: undefined, timeZoneName: "short" });
+  // Under a small countdown, where year, weekday and one’s own zone would only take room.
+  const shortWords = new Intl.DateTimeFormat(language, { ...style, weekday: undefined, year: undefined });
   const wordsWithZone = new Intl.DateTimeFormat(language, { ...style, timeZoneName: "short" });
 
   // The date and the whole of what a clock in `zone` (none: the reader's own) shows, to compare two of them.
