@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -105,10 +106,10 @@ def components(request: HttpRequest) -> HttpResponse:
         "form": SampleForm(typed),
         "page": Paginator(range(60), 20).get_page(2),
         "told": [
-            Message(constants.SUCCESS, _("You are in. The receipt is in your inbox.")),
-            Message(constants.WARNING, _("Entries close in an hour.")),
-            Message(constants.ERROR, _("That code is not right. Look at the newest letter.")),
-            Message(constants.INFO, _("The draw starts at eight.")),
+            Message(constants.SUCCESS, gettext("You are in. The receipt is in your inbox.")),
+            Message(constants.WARNING, gettext("Entries close in an hour.")),
+            Message(constants.ERROR, gettext("That code is not right. Look at the newest letter.")),
+            Message(constants.INFO, gettext("The draw starts at eight.")),
         ],
         "days": ["Mon", "Tue", "Wed", "Thu", "Fri"],
         "one": [("Entries", [12, 30, 22, 41, 18])],

@@ -3,6 +3,8 @@
 For the page of all components: what it shows is what it says, because both come from the same words.
 """
 
+from typing import cast
+
 from django import template
 from django.template.base import NodeList, Parser, Token, TokenType
 from django.template.context import Context
@@ -38,7 +40,7 @@ def sample(parser: Parser, token: Token) -> SampleNode:
     """`{% sample "what it is" %}` up to `{% endsample %}`; the tokens in between are read twice."""
     name = token.split_contents()[1].strip("\"'")
     written = []
-    for ahead in reversed(parser.tokens):  # the next one stands last
+    for ahead in reversed(cast("list[Token]", parser.tokens)):  # the next one stands last
         if ahead.token_type == TokenType.BLOCK and ahead.contents == "endsample":
             break
         if ahead.token_type in _WRITTEN:
