@@ -193,6 +193,77 @@ class ApiKey(models.Model):
         return self.expires_at is not None and self.expires_at <= now
 
 
+class ErasureQuerySet(models.QuerySet["Erasure"]):
+    """Sets of erasures."""
+
+    def waiting(self) -> "ErasureQuerySet":
+        """Asked for, and neither done nor called off."""
+        return self.filter(done_at=None, cancelled_at=None)
+
+    def due(self, now: dt.datetime) -> "ErasureQuerySet":
+        """Those whose waiting time is over."""
+        return self.waiting().filter(due_at__lte=now)
+
+
+class Erasure(models.Model):
+    """Somebody asked for everything about them to be erased: by their account, or by an address without one.
+
+    Done, it no longer says whose it was but by the account's public id. `version` is that of the secret link with
+    which it can be called off.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    member = models.ForeignKey(
+        User, verbose_name=_("person"), on_delete=models.PROTECT, null=True, related_name="erasures"
+    )
+    identity = models.CharField(_("e-mail or phone"), max_length=254, null=True)
+    by = models.ForeignKey(
+        User,
+        verbose_name=_("asked by staff"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text=_("Empty: by the person, on their page."),
+    )
+    gives_up_wallet = models.BooleanField(_("gives up what is in the wallet"), default=False)
+    was_active = models.BooleanField(
+        default=True, help_text=_("Whether calling it off opens the account again.")
+    )
+    requested_at = models.DateTimeField(_("asked"))
+    due_at = models.DateTimeField(_("erased from"))
+    version = models.PositiveIntegerField(default=1)
+    problem = models.TextField(_("why it waits"), blank=True)
+    cancelled_at = models.DateTimeField(_("called off"), null=True)
+    done_at = models.DateTimeField(_("erased"), null=True)
+
+    objects: ClassVar[ErasureQuerySet] = ErasureQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+        ordering = ("-pk",)
+        permissions = [("erase_person", "Can have a person's data erased")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member"],
+                name="accounts_erasure_member_once",
+                condition=models.Q(done_at=None, cancelled_at=None),
+            ),
+            models.UniqueConstraint(
+                fields=["identity"],
+                name="accounts_erasure_identity_once",
+                condition=models.Q(done_at=None, cancelled_at=None),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(done_at=None) | models.Q(identity=None, cancelled_at=None),
+                name="accounts_erasure_done_names_nobody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
 class SignedInSession(AbstractBaseSession):
     """A session of a browser, in Django's format (`accounts/sessions.py`), with what its owner is shown of it."""
 

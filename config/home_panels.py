@@ -16,8 +16,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import User
-from draws.admin.overview import in_zone, late_by, shortfall
+from accounts.models import Erasure, User
+from config.models import Alarm
+from draws.admin.clocks import in_zone, late_by
+from draws.admin.overview import shortfall
 from draws.models import AnnouncedText, Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
@@ -79,8 +81,25 @@ def link(name: str, *args: Any, query: str = "") -> str:
 
 def panels_for(user: User, *, now: dt.datetime) -> list[Panel]:
     """The panels this person may see, the most urgent first."""
-    found = (_late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
+    found = (_alarms(user, now), _late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
     return [panel for panel in found if panel is not None]
+
+
+def _alarms(user: User, now: dt.datetime) -> Panel | None:
+    """What the watcher has found and is not over. Shown only while there is something."""
+    if not user.has_perm("config.view_alarm"):
+        return None
+    rows = [
+        Row(
+            title=alarm.title,
+            note=alarm.detail[:160] or alarm.mend[:160],
+            side=str(naturaltime(alarm.raised_at)),
+            href=link("config_alarm_change", alarm.pk),
+            tone="bad",
+        )
+        for alarm in Alarm.objects.open()[:_ROWS]
+    ]
+    return Panel(_("Alarms"), rows, "") if rows else None
 
 
 def _draw_row(draw: Draw, *, note: str, side: str, tone: str) -> Row:
@@ -207,8 +226,21 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
     rows: list[Row] = []
     sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
     sees_approvals = user.has_perm("payments.view_approval")
-    if not (sees_draws or sees_awards or sees_approvals):
+    erases = user.has_perm("accounts.erase_person")
+    if not (sees_draws or sees_awards or sees_approvals or erases):
         return None
+    if erases:
+        held = Erasure.objects.waiting().exclude(problem="").order_by("due_at")
+        rows += [
+            Row(
+                title=_("An erasure is held up"),
+                note=erasure.problem,
+                side=str(naturaltime(erasure.due_at)),
+                href=link("accounts_erasure_change", erasure.pk),
+                tone="bad",
+            )
+            for erasure in held[:_ROWS]
+        ]
     if sees_approvals:
         rows += _approval_rows(user, now)
     if sees_draws:

@@ -10,17 +10,17 @@ import secrets
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from audit.client import networks
+from config.environment import NamingEnv
 
 django_stubs_ext.monkeypatch()
 
-env = environ.Env()
+env = NamingEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("FAIRGROUND_DATA", default=str(BASE_DIR / ".data")))
 
@@ -98,8 +98,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit.middleware.AuditContextMiddleware",  # first, so that every line logged has the request's id
+    "config.operations.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.operations.middleware.ProbeMiddleware",
     "config.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -115,6 +117,7 @@ MIDDLEWARE = [
     "config.sign_in.SessionMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "config.form_limits.FormLimitMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -127,6 +130,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["accounts.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -141,16 +145,19 @@ TEMPLATES = [
 # Dummy address so that tools which only read the settings (mypy, makemigrations --check) can import them.
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/fairground")}
 DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
 if DATABASE_POOL_SIZE:
+    DATABASES["default"]["ENGINE"] = "config.database"  # checks what the pool hands out
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 10,
     }
 else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+# A server that does not answer is an error soon, and not a page that hangs.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
@@ -169,7 +176,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 1}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "config.tasks.check_books": {"queue": "bulk"},
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
+    "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
+    "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
@@ -177,7 +187,7 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:WatchedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -299,6 +309,8 @@ STORAGES = {
 }
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(DATA_DIR / "media"))
 MEDIA_URL = "/media/"
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=200) * 2**20
+FILE_UPLOAD_HANDLERS = ["config.uploads.BoundedUploadHandler"]
 
 # E-mail: EMAIL_URL (smtp://, consolemail://, …); an embedded site without it keeps a developer's mailbox.
 if EMAIL_URL := env.str("EMAIL_URL", default=""):
@@ -313,6 +325,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fa
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 if not EMBEDDED:
+    # Probes and scrapers ask the process itself, inside the network.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -327,6 +341,7 @@ X_FRAME_OPTIONS = "DENY"
 
 from config.admin_theme import UNFOLD  # noqa: E402
 from config.logging import LOGGING  # noqa: E402
+from config.operations_settings import *  # noqa: E402, F403
 from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: E402
 
 __all__ = ["LOGGING", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]

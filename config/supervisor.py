@@ -44,6 +44,9 @@ _CELERY = (
     "config.worker",
     "--quiet",
 )
+# What workers tell each other is of no use here, and with it one may take no more jobs after Redis was away for a
+# moment: it is connected, and deaf (celery/celery#8030, #8082; seen with 5.7.0).
+WORKER_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 _COLOURS = {"web": 36, "worker": 33, "beat": 35, "site": 32}
 
 
@@ -199,15 +202,10 @@ class Supervisor:
         self.host, self.port = host, port
         self.terminal, self.leash = terminal, leash
         uvicorn = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-        self.web = Child("web", [*uvicorn, "--timeout-graceful-shutdown", "3"])
-        worker = [*_CELERY, "worker", "-Q", "critical,default,bulk", "-c", "2", "--without-mingle"]
-        beat = [
-            *_CELERY,
-            "beat",
-            "--scheduler",
-            "django_celery_beat.schedulers:DatabaseScheduler",
-            "--pidfile=",
-        ]
+        # Our own line about each request names no secrets; the server's would hold those that stand in addresses.
+        self.web = Child("web", [*uvicorn, "--no-access-log", "--timeout-graceful-shutdown", "3"])
+        worker = [*_CELERY, "worker", "-Q", "critical,default,bulk", "-c", "2", *WORKER_OPTIONS]
+        beat = [*_CELERY, "beat", "--pidfile="]
         self.children = [self.web, Child("worker", worker), Child("beat", beat)]
         self.selector = selectors.DefaultSelector()
         self.environment: dict[str, str] = {}

@@ -4,7 +4,16 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import api_key_pages, component_page, second_factor_pages, session_pages, setup_page, views
+from config import (
+    api_key_pages,
+    component_page,
+    privacy_pages,
+    second_factor_pages,
+    session_pages,
+    setup_page,
+    views,
+)
+from config.operations import views as operations
 
 _FACTORS = "accounts/2fa/"
 
@@ -15,7 +24,9 @@ urlpatterns = [
     path("", include("payments.urls")),
     path("", include("notifications.urls")),
     path("dev/components/", component_page.components, name="components"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", operations.healthz, name="healthz"),
+    path("readyz", operations.readyz, name="readyz"),
+    path("metrics", operations.metrics_page, name="metrics"),
     path("admin/draws/analytics/", include("draws.admin.analytics")),
     path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
@@ -23,6 +34,10 @@ urlpatterns = [
     path("accounts/profile/", profile, name="profile"),
     path("accounts/api-keys/", api_key_pages.api_keys, name="api-keys"),
     path("accounts/api-keys/<uuid:key_id>/revoke/", api_key_pages.revoke, name="api-key-revoke"),
+    path("accounts/data/", privacy_pages.your_data, name="your-data"),
+    path("accounts/data/download/", privacy_pages.download, name="your-data-download"),
+    path("accounts/data/erase/", privacy_pages.erase, name="your-data-erase"),
+    path("accounts/erasure/<str:token>/", privacy_pages.erasure, name="erasure"),
     path("accounts/sessions/", session_pages.sessions, name="sessions"),
     path("accounts/sessions/end-others/", session_pages.end_others, name="sessions-end-others"),
     path("accounts/sessions/<uuid:session_id>/end/", session_pages.end, name="session-end"),
@@ -57,5 +72,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
 ]
 
-handler429 = "config.views.too_many_requests"  # asked for by allauth
+handler429 = "config.form_limits.too_many_requests"  # asked for by allauth, too
 handler500 = "config.views.server_error"

@@ -1,4 +1,4 @@
-"""Pages of the site as a whole: home, dashboard, errors, health."""
+"""Pages of the site as a whole: home, dashboard, errors."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template import loader
 from django.urls import reverse
@@ -113,23 +113,11 @@ def _with_wins(entries: list[Entry], now: dt.datetime) -> list[MyEntry]:
     return [MyEntry(entry, entry.draw.phase(now), wins.get(entry.pk)) for entry in entries]
 
 
-def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """The page for who asks too often; allauth's limits are for a minute."""
-    response = render(request, "429.html", status=429)
-    response.headers["Retry-After"] = "60"
-    return response
-
-
 def server_error(request: HttpRequest) -> HttpResponse:
     """The page for what broke on our side. Asks nothing of the database: that may be what broke."""
     came_from = origin.get()
     context = {"request_id": came_from.request_id if came_from else ""}
     return HttpResponseServerError(loader.render_to_string("500.html", context))
-
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. Says nothing about the database: `/readyz` does."""
-    return JsonResponse({"healthy": True, "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")})
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:

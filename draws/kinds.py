@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.roles import MANAGER_ADMIN, SUPER_ADMIN
-from draws.models import Award, Draw, Entry, Winner
+from draws.models import Award, Draw, Entry, EntryUpload, Winner
 from draws.services.claiming import claim_token
 from draws.services.eligibility import who_may_still_enter
 from draws.sources import source_of
@@ -113,6 +113,13 @@ def admins(message: Message) -> QuerySet[User, dict[str, object]]:
     """Super Admins and Manager Admins."""
     staff = User.objects.filter(is_active=True).filter(Q(is_superuser=True) | Q(groups__name__in=ADMIN_ROLES))
     return members(User.objects.filter(pk__in=staff.values("pk")))
+
+
+def admins_and_sender(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Super Admins and Manager Admins, and whoever sent the file the message is about."""
+    sender = EntryUpload.objects.filter(public_id=message.context["upload"]).values("by_id")
+    told = Q(is_superuser=True) | Q(groups__name__in=ADMIN_ROLES) | Q(pk__in=sender)
+    return members(User.objects.filter(pk__in=User.objects.filter(told, is_active=True).values("pk")))
 
 
 def teased(message: Message) -> QuerySet[User, dict[str, object]]:
@@ -224,6 +231,22 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
         recipients=admins,
+    ),
+    Kind(
+        name="draws.freeze_failed",
+        title=_("Entries could not be frozen, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
+        recipients=admins,
+    ),
+    Kind(
+        name="draws.import_stopped",
+        title=_("A file of entrants was not imported, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "upload": str, "file": str, "why": str, "page": str},
+        recipients=admins_and_sender,
     ),
     Kind(
         name="draws.draw_cancelled",

@@ -28,3 +28,15 @@ def expire_awards() -> None:
 def check() -> None:
     """Check every drawn draw against its proof and the ledger."""
     services.check_draws(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.import_uploads")
+def import_uploads() -> None:
+    """Import every file of entrants that waits."""
+    services.import_due_uploads(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.forget_uploads")
+def forget_uploads() -> None:
+    """Delete the files whose import ended long enough ago."""
+    services.forget_uploads(now=timezone.now())

@@ -73,12 +73,18 @@ PAGES = {
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
     "dev/components/": row(EVERYONE),  # there only in embedded mode: test_components_page.py
     "healthz": row(EVERYONE, EVERYONE),
+    "readyz": row(EVERYONE),
+    "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
 }
 
 ACCOUNTS = {
     "accounts/profile/": row(MEMBERS, "s********"),
     "accounts/api-keys/": row(MEMBERS, "s********"),
     "accounts/api-keys/<uuid:key_id>/revoke/": row(LED_NO_POST, "s*-------", key_id="api_key"),
+    "accounts/data/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/download/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/erase/": row(MEMBERS, "s********"),
+    "accounts/erasure/<str:token>/": row(EVERYONE, "*********", token="erasure_token"),
     "accounts/login/": row(".********", ".********"),
     "accounts/logout/": row("*........", "*********"),
     "accounts/inactive/": row(EVERYONE),
@@ -160,8 +166,10 @@ class Model:
 MODELS = {
     "audit.record": Model(view="FMX"),
     "audit.seal": Model(view="FMX"),
+    "config.alarm": Model(view="MX"),
     "accounts.user": Model(view="SFMX", add="X", change="X"),
     "accounts.apikey": Model(view="X"),
+    "accounts.erasure": Model(view="X"),
     "accounts.failedsignin": Model(view="SX"),
     "auth.group": Model(view="X"),
     "draws.award": Model(view="FMX"),
@@ -172,6 +180,7 @@ MODELS = {
     "draws.winner": Model(view="MX"),
     "draws.drawreport": Model(view="MX"),
     "draws.entryimport": Model(view="MX"),
+    "draws.entryupload": Model(view="MX"),
     "draws.importrejection": Model(view="MX"),
     "payments.approval": Model(view="FMX"),
     "payments.account": Model(view="FX"),
@@ -204,7 +213,12 @@ ACTS = {
     "admin/draws/analytics/": act("MX"),
     "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
     "admin/audit/seal/seal-now/": act("FMX"),
+    "admin/config/alarm/look-now/": act("MX"),
     "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),
+    "admin/accounts/user/<path:object_id>/erase/": act("X", object_id="accounts.user"),
+    "admin/accounts/erasure/ask/": act("X"),
+    "admin/accounts/erasure/erase-now/": act("X"),
+    "admin/accounts/erasure/<path:object_id>/call-off/": act("X", object_id="accounts.erasure"),
     "admin/draws/award/expire-now/": act("MX"),
     "admin/draws/award/<path:object_id>/replace/": act("MX", object_id="draws.award"),
     "admin/draws/award/<path:object_id>/sent/": act("MX", object_id="draws.award"),
@@ -226,6 +240,12 @@ ACTS = {
     "admin/draws/draw/<path:object_id>/check/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/resume/": act("MX", object_id="draws.draw:done"),
     "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/entryupload/<int:upload_id>/progress/": row(
+        "-------..", "-------..", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryupload/<int:upload_id>/retry/": row(
+        "s------55", "s------**", upload_id="draws.entryupload"
+    ),
     "admin/draws/entryimport/<int:import_id>/rejected.csv": act("MX", import_id="draws.entryimport"),
     "admin/payments/approval/<path:object_id>/approve/": act("FX", object_id="payments.approval"),
     "admin/payments/approval/<path:object_id>/reject/": act("FX", object_id="payments.approval"),

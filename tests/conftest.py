@@ -7,6 +7,7 @@
 | runs something n times at once                     | `cloned_db` and `parallel`                 |
 | talks to the real site                             | `live_site`                                |
 | opens it in a browser                              | `live_site` and `page`                     |
+| kills, pauses or empties Redis                     | `own_redis`, with its `url` for the site   |
 | can run for a long time to find rare races         | `soak_rounds`, or `@pytest.mark.soak`      |
 """
 
@@ -30,6 +31,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 from tests import databases
 from tests.live import LiveSite
+from tests.own_redis import OwnRedis
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -185,6 +187,14 @@ def live_site(cloned_db: ClonedDatabase, tmp_path: Path) -> Iterator[LiveSite]:
         yield site
     finally:
         site.stop()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A Valkey that the test may kill; nothing but the test uses it."""
+    server = OwnRedis(tmp_path)
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="module")

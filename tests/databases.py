@@ -49,7 +49,7 @@ def ensure_template() -> None:
                 return
             # It gets its name when it is complete.
             draft = f"{template_name()}_draft"
-            _drop(server, draft)
+            drop(server, draft)
             server.execute(f'CREATE DATABASE "{draft}"')
             with connected_to(draft):
                 call_command("migrate", verbosity=0, interactive=False)
@@ -79,10 +79,10 @@ def cloned() -> Iterator[str]:
         yield name
     finally:
         with closing(_server()) as server:
-            _drop(server, name)
+            drop(server, name)
 
 
-def _drop(server: psycopg.Connection[Any], name: str) -> None:
+def drop(server: psycopg.Connection[Any], name: str) -> None:
     """Drop a database with all its connections, patiently: no site's role may end an autovacuum worker in it."""
     for last in (*[False] * 99, True):
         try:

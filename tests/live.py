@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from config.supervisor import WORKER_OPTIONS
+
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
@@ -22,6 +24,7 @@ class LiveProcess:
     def __init__(self, name: str, command: Sequence[str], env: dict[str, str], folder: Path) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
+        self._log_begins = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -41,8 +44,8 @@ class LiveProcess:
 
     @property
     def log(self) -> str:
-        """What it has written so far."""
-        return self.log_path.read_text(errors="replace")
+        """What it has written so far, without what those of its name before it wrote."""
+        return self.log_path.read_bytes()[self._log_begins :].decode(errors="replace")
 
     @property
     def is_alive(self) -> bool:
@@ -99,18 +102,22 @@ class LiveSite:
         wait_until(lambda: is_healthy(self.url), f"{self.url}/healthz", START_SECONDS, web)
         return web
 
-    def start_worker(self, queues: str = "critical,default,bulk", concurrency: int = 1) -> LiveProcess:
-        """Start a Celery worker and wait until it takes tasks."""
-        command = ["worker", "-Q", queues, "-c", str(concurrency), "--loglevel", "INFO", "--without-mingle"]
+    def start_worker(
+        self, queues: str = "critical,default,bulk", concurrency: int = 1, *, wait: bool = True
+    ) -> LiveProcess:
+        """Start a Celery worker, and unless told otherwise wait until it takes tasks."""
+        command = ["worker", "-Q", queues, "-c", str(concurrency), "--loglevel", "INFO", *WORKER_OPTIONS]
         worker = self._start("worker", [sys.executable, "-m", "celery", "-A", "config.worker", *command])
-        worker.wait_for(" ready.")
+        if wait:
+            worker.wait_for(" ready.")
         return worker
 
-    def start_beat(self) -> LiveProcess:
-        """Start Celery beat and wait until it has its schedule."""
+    def start_beat(self, *, wait: bool = True) -> LiveProcess:
+        """Start Celery beat, and unless told otherwise wait until it has its schedule."""
         command = ["beat", "--loglevel", "INFO", "--pidfile="]
         beat = self._start("beat", [sys.executable, "-m", "celery", "-A", "config.worker", *command])
-        beat.wait_for("maxinterval")
+        if wait:
+            beat.wait_for("maxinterval")
         return beat
 
     def manage(self, *arguments: str) -> str:

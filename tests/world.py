@@ -4,6 +4,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 """
 
 import datetime as dt
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,12 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from accounts import roles
 from accounts.models import FailedSignIn, SignedInSession
+from accounts.privacy import person_at
 from audit.models import Record, Seal
 from audit.services import seal_new_records
+from config.kinds import ERASURE_LINK
+from config.models import Alarm
+from config.privacy import request_erasure
 from draws import services
 from draws.models import (
     Award,
@@ -38,13 +43,14 @@ from draws.models import (
     Winner,
 )
 from notifications.handles import handle_of
+from notifications.links import make_token
 from notifications.mailbox import NewestMails
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
 from payments.models import Account, Approval, LedgerEntry, Posting
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
-from tests.factories import alice, bob, carol, make_user
+from tests.factories import admin, alice, bob, carol, make_user
 from tests.payments.asking import ask
 
 MUG = ("Mug", "physical", 0, 2)
@@ -64,6 +70,9 @@ def build_world() -> World:
     draft = make_draft(slug="a-draft")
     opened = make_draw(slug="open-draw", members=[alice(), bob()], entrants=2)
     import_csv(opened, "email,name\nnew@example.org,New\nnobody\n")
+    upload = services.receive_upload(
+        draw=opened, file=io.BytesIO(b"late@example.org\n"), file_name="late.csv", by=None, now=now
+    ).upload
     frozen = make_frozen(slug="frozen-draw", members=[alice()], entrants=3)
     done = make_executed(slug="done-draw", members=[alice()], entrants=0, prizes=[CASH])
     things = make_executed(slug="things-draw", members=[alice()], entrants=0, prizes=[MUG])
@@ -91,12 +100,16 @@ def build_world() -> World:
     mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
         [
             mail.EmailMultiAlternatives(
-                "Hello", "A mail.", to=["alice@example.com"], alternatives=[("<p>A mail.</p>", "text/html")]
+                "Hello",
+                "A mail.",
+                to=["alice@example.com"],
+                alternatives=[("<!doctype html><title>A mail</title><p>A mail.</p>", "text/html")],
             )
         ]
     )
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
+    leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
     entry = LedgerEntry.objects.filter(postings__account__owner=alice()).latest("pk")
@@ -114,6 +127,8 @@ def build_world() -> World:
             "letter": handle_of(letter.pk),
             "api_key": key.public_id,
             "mail": NewestMails()[0],
+            "erasure_token": make_token(purpose=ERASURE_LINK, row=leaving.public_id, version=leaving.version),
+            "accounts.erasure": leaving.pk,
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(
@@ -132,6 +147,7 @@ def build_world() -> World:
             "account.emailaddress": EmailAddress.objects.get(email=bob().email).pk,
             "audit.record": Record.objects.latest("pk").pk,
             "audit.seal": Seal.objects.latest("pk").pk,
+            "config.alarm": Alarm.objects.create(key="x", title="x", mend="x", raised_at=now).pk,
             "draws.draw": draft.pk,
             "draws.draw:open": opened.pk,
             "draws.draw:frozen": frozen.pk,
@@ -142,6 +158,7 @@ def build_world() -> World:
             "draws.voucher": Voucher.objects.get(award=dinner).pk,
             "draws.prizeaddress": PrizeAddress.objects.get().pk,
             "draws.drawreport": DrawReport.objects.get(draw=done).pk,
+            "draws.entryupload": upload.pk,
             "draws.entryimport": EntryImport.objects.get().pk,
             "draws.importrejection": ImportRejection.objects.get().pk,
             "payments.approval": Approval.objects.get().pk,

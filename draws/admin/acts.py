@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws import services
-from draws.admin.overview import in_zone, shortfall
+from draws.admin.clocks import in_zone
+from draws.admin.overview import shortfall
 from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
-from draws.models import Draw, EntryImport
+from draws.models import Draw, EntryUpload
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.approvals import ApprovalError, Outcome
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
@@ -31,11 +32,11 @@ class ActFailedError(services.DrawError):
 
 @dataclass(frozen=True)
 class Done:
-    """What came of an act: a sentence, and the import to show where there is one."""
+    """What came of an act: a sentence, and the uploaded file to show where there is one."""
 
     sentence: str
     is_good: bool = True
-    report: EntryImport | None = None
+    upload: EntryUpload | None = None
 
 
 @dataclass(frozen=True)
@@ -137,19 +138,27 @@ def _free(draw: Draw) -> dict[str, int]:
 
 
 def _import(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
-    upload = data["file"]
-    # The file beneath the upload: it gives lines as they are, from the disk where it is large.
-    report = services.import_entries(draw=draw, file=upload.file, file_name=upload.name or "", by=by, now=now)
+    sent = data["file"]
+    received = services.receive_upload(draw=draw, file=sent.file, file_name=sent.name or "", by=by, now=now)
+    if received.is_new:
+        return Done(_("The file is received and waits to be imported."), upload=received.upload)
     return Done(
-        _("%(accepted)s people entered; %(rejected)s lines were refused.")
-        % {"accepted": f"{report.accepted:,}", "rejected": f"{report.rejected:,}"},
-        is_good=not report.rejected,
-        report=report,
+        _("The same file was uploaded before: it is imported once."), is_good=False, upload=received.upload
     )
 
 
 def _freeze(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
-    frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    try:
+        frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    except services.DrawError:
+        raise
+    except Exception as error:  # the service has logged it, written it down and told the admins
+        raise ActFailedError(
+            _(
+                "The freeze failed and is on record; once entries are closed it is tried again by itself: %(error)s"
+            )
+            % {"error": str(error) or type(error).__name__}
+        ) from error
     if frozen is None:
         return Done(
             _("Nothing was done: this draw is frozen already, or is being frozen right now."), is_good=False
@@ -234,10 +243,11 @@ ACTS = {
     "import": Act(
         title=gettext_lazy("Import entries"),
         intro=gettext_lazy(
-            "Good lines are entered all together; every line that can't be used is listed with its reason. Someone "
-            "who is in the draw already keeps the first entry."
+            "The file is received now and imported by a worker; you see how far it is. Good lines are entered all "
+            "together; every line that can't be used is listed with its reason. Someone who is in the draw already "
+            "keeps the first entry."
         ),
-        submit=gettext_lazy("Import this file"),
+        submit=gettext_lazy("Upload this file"),
         run=_import,
         why_not=_unless(("open",), gettext_lazy("Entries can be imported while the draw is open.")),
         form_class=ImportForm,

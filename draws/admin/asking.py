@@ -19,12 +19,12 @@ from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS as MAKING_ACTS
 from draws.admin.acts import REFUSALS, Act, sentence_of
+from draws.admin.clocks import in_zone
 from draws.admin.overview import (
     PHASES,
     amounts,
     checklist,
     entries_and_tickets,
-    in_zone,
     may_see_entries,
     pool_rows,
 )
@@ -268,9 +268,9 @@ class DrawActs(ModelAdmin):
                 messages.add_message(
                     request, messages.SUCCESS if done.is_good else messages.WARNING, done.sentence
                 )
-                if done.report is not None and may_see_entries(user):
+                if done.upload is not None and may_see_entries(user):
                     return HttpResponseRedirect(
-                        reverse("admin:draws_entryimport_change", args=[done.report.pk])
+                        reverse("admin:draws_entryupload_change", args=[done.upload.pk])
                     )
                 return HttpResponseRedirect(page)
             draw.refresh_from_db()
@@ -278,7 +278,8 @@ class DrawActs(ModelAdmin):
 
     def _ask(self, request: HttpRequest, draw: Draw, act: Act, form: Any, now: dt.datetime) -> HttpResponse:
         by_hand = act is ACTS["execute"]
-        entries, tickets = entries_and_tickets(draw) if act.shows == "figures" else (0, 0)
+        closing = act.shows == "figures"
+        entries, tickets = entries_and_tickets(draw) if closing else (0, 0)
         return TemplateResponse(
             request,
             "admin/draws/draw/act.html",
@@ -295,6 +296,7 @@ class DrawActs(ModelAdmin):
                 "checklist": checklist(draw, now=now, by_hand=by_hand) if act.shows == "checklist" else [],
                 "pool": pool_rows(draw) if act.shows == "pool" else [],
                 "prize_total": amounts(prize_totals(draw)),
+                "uploads_waiting": draw.uploads.filter(state="waiting").count() if closing else 0,
                 "entries_count": f"{entries:,}",
                 "tickets": f"{tickets:,}",
                 "closes": in_zone(draw.closes_at, draw.zone),

@@ -21,8 +21,9 @@ from unfold.decorators import display
 from accounts.models import User
 from audit.services import record
 from draws.admin.asking import DrawActs
+from draws.admin.clocks import in_utc, in_zone, late_by
 from draws.admin.listing import DrawChangeList, DueFilter, PhaseFilter
-from draws.admin.overview import PHASES, amounts, in_utc, in_zone, late_by, overview_of
+from draws.admin.overview import PHASES, amounts, overview_of
 from draws.admin.rehearsal import rehearsal_page
 from draws.forms import DrawForm, PrizeForm, PrizeFormSet
 from draws.models import Draw, Prize

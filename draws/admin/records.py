@@ -30,7 +30,7 @@ _REJECTIONS_SHOWN = 100
 _LEAST_PID_DIGITS = 8
 
 
-def _long(value: str) -> str:
+def long_value(value: str) -> str:
     """A hash or an id, broken where the line ends."""
     return format_html('<code class="fg-mono">{}</code>', value)
 
@@ -79,11 +79,11 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("public id"))
     def pid_hex(self, obj: Entry) -> str:
-        return _long(obj.pid_hex)
+        return long_value(obj.pid_hex)
 
     @display(description=gettext_lazy("salt"))
     def salt_hex(self, obj: Entry) -> str:
-        return _long(obj.salt_hex or _("erased"))
+        return long_value(obj.salt_hex or _("erased"))
 
     @display(description=gettext_lazy("tickets"))
     def tickets(self, obj: Entry) -> str:
@@ -155,7 +155,7 @@ class DrawReportAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("hash of the report"))
     def hash_shown(self, obj: DrawReport) -> str:
-        return _long(obj.report_sha256)
+        return long_value(obj.report_sha256)
 
     @display(description=gettext_lazy("proof"))
     def proof_link(self, obj: DrawReport) -> str:
@@ -188,7 +188,7 @@ class EntryImportAdmin(ImportedAdmin):
 
     @display(description=gettext_lazy("hash of the file"))
     def hash_shown(self, obj: EntryImport) -> str:
-        return _long(obj.file_sha256)
+        return long_value(obj.file_sha256)
 
     def get_urls(self) -> list[Any]:
         csv_view = self.admin_site.admin_view(self.rejected_csv)
@@ -201,6 +201,7 @@ class EntryImportAdmin(ImportedAdmin):
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj
+        context["counts"] = {name: f"{getattr(obj, name):,}" for name in ("lines", "accepted", "rejected")}
         context["rejections"] = pages.get_page(request.GET.get("page"))
         context["csv_url"] = reverse("admin:draws_entryimport_rejected", args=[obj.pk])
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]

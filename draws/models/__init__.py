@@ -4,6 +4,7 @@ from draws.models.awards import Award, PrizeAddress, Voucher
 from draws.models.draw import Draw, DrawReport, Prize
 from draws.models.entries import Entry, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
+from draws.models.uploads import EntryUpload, UploadProgress
 from draws.models.winners import Disposition, ExtraRank, Winner
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "DrawReport",
     "Entry",
     "EntryImport",
+    "EntryUpload",
     "ExtraRank",
     "ImportRejection",
     "Prize",
     "PrizeAddress",
+    "UploadProgress",
     "Voucher",
     "Winner",
 ]

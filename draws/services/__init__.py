@@ -42,7 +42,9 @@ from draws.services.proving import (
 from draws.services.publishing import PublishError, cancel_draw, prize_totals, publish_draw
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
+from draws.services.receiving import Received, UploadRefusedError, receive_upload, retry_upload
 from draws.services.rotating import Rotation, rotate_draw_secrets
+from draws.services.uploads import forget_uploads, import_due_uploads, import_upload
 from draws.services.vacancies import VacancyError, close_vacancies, extend_ranks
 
 __all__ = [
@@ -72,7 +74,9 @@ __all__ = [
     "PrizeTerms",
     "PublishError",
     "RandomnessError",
+    "Received",
     "Rotation",
+    "UploadRefusedError",
     "VacancyError",
     "VoucherError",
     "add_entries",
@@ -99,10 +103,13 @@ __all__ = [
     "execution_checks",
     "expire_awards",
     "extend_ranks",
+    "forget_uploads",
     "freeze_draw",
     "freeze_due_draws",
     "fund_draw",
+    "import_due_uploads",
     "import_entries",
+    "import_upload",
     "inclusion_of",
     "mark_sent",
     "odds_of",
@@ -112,9 +119,11 @@ __all__ = [
     "proof_of",
     "publish_draw",
     "publishing_checks",
+    "receive_upload",
     "redeem_voucher",
     "reject_text",
     "resume_payouts",
+    "retry_upload",
     "return_leftover",
     "revoke_claim_links",
     "rotate_draw_secrets",

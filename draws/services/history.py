@@ -4,10 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.clocks import format_moment
 from accounts.models import User
 from draws.models import Draw, DrawChange
 from draws.services.randomness import why_not_available
@@ -23,6 +23,9 @@ class Note:
     at: dt.datetime | None = None
     fields: tuple[tuple[str, str, str], ...] = ()
 
+
+SEALED_WITHIN = dt.timedelta(minutes=5)
+"""After the cutoff; later than that something is wrong."""
 
 FIELD_WORDS = {
     "title": gettext_lazy("Title"),
@@ -96,7 +99,19 @@ def _why_no_number(draw: Draw, now: dt.datetime) -> str:
 
 
 def _waiting_note(draw: Draw, now: dt.datetime) -> Note | None:
-    if draw.is_finished or draw.manifest is None or draw.draw_at > now:
+    if draw.is_finished or draw.published_at is None:
+        return None
+    if draw.manifest is None:
+        if draw.closes_at >= now - SEALED_WITHIN:
+            return None
+        return Note(
+            _("Not sealed yet"),
+            _(
+                "Entries are closed, and the list should have been sealed by now. The site tries again by itself: "
+                "nobody can enter any more, and nobody who has entered is lost."
+            ),
+        )
+    if draw.draw_at > now:
         return None
     if missing := _why_no_number(draw, now):
         return Note(_("Waiting for its number"), missing + " " + _("No other number is ever taken instead."))
@@ -116,7 +131,7 @@ def _shown(draw: Draw, name: str, text: str) -> str:
     if not name.endswith("_at"):
         return text
     at = dt.datetime.fromtimestamp(parse_time(text), draw.zone)
-    return dateformat.format(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
+    return format_moment(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
 
 
 def _note_of(change: DrawChange) -> Note:

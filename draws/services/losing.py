@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -60,6 +60,7 @@ def expire_awards(*, now: dt.datetime) -> ExpirySummary:
         except Exception:
             failed += 1
             log.exception("expiry_failed", about=about)
+            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
     return ExpirySummary(expired, failed)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -25,7 +26,14 @@ _LEAST_ALTERNATES = 3
 
 
 class PublishError(DrawError):
-    """The draw can't be published or cancelled as it stands. The message says what to do."""
+    """The draw can't be published or cancelled as it stands. The message says what to do.
+
+    `missing` are the keys of the checks that don't hold, where that is why.
+    """
+
+    def __init__(self, sentence: str, *, missing: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.missing = list(missing)
 
 
 def prize_totals(draw: Draw) -> dict[str, int]:
@@ -40,8 +48,19 @@ def prize_totals(draw: Draw) -> dict[str, int]:
 def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
     """Open a draft to the world: reserve its prizes, fix its rules, commit to a secret (`draft → active`).
 
-    Raises `PublishError` with everything that is missing; publishing again does nothing.
+    Raises `PublishError` with everything that is missing, which is then on record; publishing again does nothing.
     """
+    try:
+        return _publish(draw=draw, by=by, now=now)
+    except PublishError as error:
+        if error.missing:
+            record(
+                actor=by, action="draw.publish_refused", target=draw, data={"missing": error.missing}, now=now
+            )
+        raise
+
+
+def _publish(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
     with transaction.atomic():
         draw = Draw.objects.select_for_update().get(pk=draw.pk)
         if draw.status == Draw.Status.ACTIVE:
@@ -51,7 +70,10 @@ def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
         draw.scope = draw.scope or draw.public_id
         _settle_details(draw)
         if missing := [check for check in publishing_checks(draw, now=now) if not check.ok]:
-            raise PublishError(" ".join(f"{check.label}: {check.mend}" for check in missing))
+            raise PublishError(
+                " ".join(f"{check.label}: {check.mend}" for check in missing),
+                missing=[check.key for check in missing],
+            )
         open_scope(draw.scope)
         promise_sources(draw)
         draw.published_at = now

@@ -80,10 +80,10 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
         )
 
 
-def tell_failure(*, draw: Draw, now: dt.datetime) -> None:
-    """Tell the admins that an execution failed, and what the site will do about it."""
+def tell_failure(*, draw: Draw, step: str, now: dt.datetime) -> None:
+    """Tell the admins that a `step` (freeze, execution) failed, and what the site will do about it."""
     notify(
-        kind="draws.execution_failed",
+        kind=f"draws.{step}_failed",
         about=draw.about,
         context={
             "draw": draw.title,
@@ -93,6 +93,6 @@ def tell_failure(*, draw: Draw, now: dt.datetime) -> None:
             "next_attempt_at": draw.next_attempt_at or now,
         },
         not_before=now,
-        idem_key=f"draw:{draw.public_id}:failed:{draw.attempts}:{now.timestamp():.0f}",
+        idem_key=f"draw:{draw.public_id}:{step}-failed:{draw.attempts}:{now.timestamp():.0f}",
         now=now,
     )

@@ -8,7 +8,7 @@ from email.utils import parseaddr
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from notifications import kinds
 from notifications.models import Delivery, State
@@ -88,15 +88,28 @@ class Tally:
 def save_results(results: Sequence[Result], tally: Tally, *, only_claimed: bool = False) -> None:
     """Write the results of rows that are still this worker's, and count them.
 
-    `only_claimed` leaves out rows that already have an outcome.
+    `only_claimed` leaves out rows that already have an outcome. Where the connection was cut meanwhile it is written
+    over a new one: what the provider said is known, and lost it would mean a second mail.
     """
     if not results:
         return
     columns = zip(*(astuple(result) for result in results), strict=True)
     states = [State.CLAIMED] if only_claimed else [State.CLAIMED, State.UNKNOWN, State.RETRY]
+    values = [*(list(column) for column in columns), [str(state) for state in states]]
+    try:
+        saved = _save(values)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        saved = _save(values)
+    tally.states.update(saved)
+
+
+def _save(values: list[Any]) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(_SAVE, [*(list(column) for column in columns), [str(state) for state in states]])
-        tally.states.update(state for (state,) in cursor.fetchall())
+        cursor.execute(_SAVE, values)
+        return [state for (state,) in cursor.fetchall()]
 
 
 def lost_answer(delivery: Delivery, *, code: str, text: str, now: dt.datetime) -> Result:

@@ -198,7 +198,7 @@ class TestFacts:
         assert (seal_row().tone, seal_row().note) == ("good", f"{seal.digest[:16]}…")
 
     @pytest.mark.parametrize(
-        ("ago", "tone"), [(None, "bad"), (dt.timedelta(minutes=2), "good"), (dt.timedelta(hours=1), "bad")]
+        ("ago", "tone"), [(None, "bad"), (dt.timedelta(minutes=1), "good"), (dt.timedelta(hours=1), "bad")]
     )
     def test_a_silent_beat_is_a_fault(self, boss, ago, tone):
         make_task(last_run_at=timezone.now() - ago if ago else None)

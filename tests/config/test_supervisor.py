@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from config.embedded_processes import processes_in
-from config.supervisor import Child, SupervisorError, wait_for_port
+from config.supervisor import WORKER_OPTIONS, Child, SupervisorError, wait_for_port
 from tests.databases import with_database
 from tests.live import PROJECT, free_port, wait_until
 
@@ -294,3 +294,10 @@ def test_output_is_shown_in_whole_lines():
     assert child.lines("o\r\nthr\u00e9".encode()) == ["two"]
     assert child.lines(b"") == ["thr\u00e9"]
     assert child.lines(b"") == []
+
+
+def test_every_worker_in_production_runs_without_what_deafens_it():
+    lines = (PROJECT / "Procfile").read_text().splitlines()
+    workers = [line for line in lines if " worker -Q " in line]
+    assert len(workers) == 2
+    assert all(set(WORKER_OPTIONS) <= set(line.split()) for line in workers)

@@ -113,6 +113,11 @@ class Gate:
         wait_until(lambda: bool(self.waiting()), "somebody at the gate", 60, live)
         return self.waiting()[0]
 
+    def cut(self, backend: int) -> None:
+        """Take the database connection away from whoever stands at the gate, and open it."""
+        self._connection.execute("SELECT pg_terminate_backend(%s)", [backend])
+        self.open(gone=backend)
+
     def open(self, *, gone: int | None = None) -> None:
         """Let everybody through from now on; waits until the backend `gone`, whose client was killed, has ended."""
         self._connection.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
@@ -132,6 +137,34 @@ class Gate:
         self._connection.close()
 
 
+def cut_connections(cloned_db: Any, *, of: str = "") -> int:
+    """Take away every connection to the test's database, also this process's; returns how many there were.
+
+    With `of` only those of whoever connects under this `application_name`.
+    """
+    with _server() as server:
+        found = server.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = %s AND backend_type = 'client backend' AND %s IN ('', application_name)
+            """,
+            [cloned_db.name, of],
+        )
+        return len(found.fetchall())
+
+
+@contextmanager
+def database_gone(cloned_db: Any, *, of: str = "") -> Iterator[None]:
+    """Within the block nobody gets into the test's database, and whoever was in it (`of`: see above) is cut off."""
+    with _server() as server:
+        server.execute(f'ALTER DATABASE "{cloned_db.name}" ALLOW_CONNECTIONS false')
+        try:
+            cut_connections(cloned_db, of=of)
+            yield
+        finally:
+            server.execute(f'ALTER DATABASE "{cloned_db.name}" ALLOW_CONNECTIONS true')
+
+
 @contextmanager
 def gate(cloned_db: Any) -> Iterator[Gate]:
     """A gate over the test's database."""
@@ -143,15 +176,25 @@ def gate(cloned_db: Any) -> Iterator[Gate]:
 
 
 @contextmanager
-def twin_of(cloned_db: Any) -> Iterator[str]:
-    """A copy of the test's database as it is now; within the block the ORM goes to the copy."""
+def copy_of(cloned_db: Any) -> Iterator[str]:
+    """A copy of the test's database as it is now, by its name. Nobody else may be connected at this moment."""
     connections.close_all()
     name = f"{cloned_db.name}_twin"
-    server_url = databases.with_database(os.environ["DATABASE_URL"], "postgres")
-    with closing(psycopg.connect(server_url, autocommit=True)) as server:
+    with _server() as server:
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{cloned_db.name}"')
         try:
-            with databases.connected_to(name):
-                yield name
+            yield name
         finally:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            databases.drop(server, name)
+
+
+@contextmanager
+def twin_of(cloned_db: Any) -> Iterator[str]:
+    """Like `copy_of`; within the block the ORM goes to the copy."""
+    with copy_of(cloned_db) as name, databases.connected_to(name):
+        yield name
+
+
+def _server() -> Any:
+    url = databases.with_database(os.environ["DATABASE_URL"], "postgres")
+    return closing(psycopg.connect(url, autocommit=True))
