@@ -4,7 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import profile
-from config import api_key_pages, privacy_pages, second_factor_pages, session_pages, setup_page, views
+from config import (
+    api_key_pages,
+    component_page,
+    privacy_pages,
+    second_factor_pages,
+    session_pages,
+    setup_page,
+    views,
+)
 from config.operations import views as operations
 
 _FACTORS = "accounts/2fa/"
@@ -15,6 +23,7 @@ urlpatterns = [
     path("", include("draws.urls")),
     path("", include("payments.urls")),
     path("", include("notifications.urls")),
+    path("dev/components/", component_page.components, name="components"),
     path("healthz", operations.healthz, name="healthz"),
     path("readyz", operations.readyz, name="readyz"),
     path("metrics", operations.metrics_page, name="metrics"),

@@ -12,9 +12,11 @@ from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from accounts.countries import countries
 from accounts.models import User
 from audit.services import newest_seal
 from draws import services
@@ -125,7 +127,9 @@ def _conditions(draw: Draw) -> list[str]:
             _("For people of %(age)d or older on the day entries close.") % {"age": draw.min_age}
         )
     if draw.countries:
-        conditions.append(_("For people in %(countries)s.") % {"countries": ", ".join(draw.countries)})
+        names = dict(countries())
+        listed = get_text_list([names.get(code, code) for code in draw.countries], _("or"))
+        conditions.append(_("For people in %(countries)s.") % {"countries": listed})
     for other in excluded_draws(draw):
         conditions.append(_("Winners of “%(draw)s” can't win again here.") % {"draw": other})
     return conditions

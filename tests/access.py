@@ -72,6 +72,7 @@ PAGES = {
     "dev/mailbox/": row(EVERYONE),  # there only in embedded mode: test_mailbox.py
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
+    "dev/components/": row(EVERYONE),  # there only in embedded mode: test_components_page.py
     "healthz": row(EVERYONE, EVERYONE),
     "readyz": row(EVERYONE),
     "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
