@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -27,6 +28,17 @@ from draws.admin.vacancy_acts import PublishedReasonForm
 from draws.models import Draw, Entry, EntryImport
 
 
+class ToldReasonForm(PublishedReasonForm):
+    """A reason that goes to whoever is taken out, and not into a proof."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=300,
+        widget=PublishedReasonForm.base_fields["reason"].widget,
+        help_text=gettext_lazy("Told to the people taken out, and kept in the audit trail: name no person."),
+    )
+
+
 @dataclass(frozen=True)
 class RowAct:
     """One thing that may be done to a row by hand. `why_not` is empty where the act makes sense now."""
@@ -36,6 +48,7 @@ class RowAct:
     submit: str | Promise
     run: Callable[[Any, str, User, dt.datetime], str]
     why_not: Callable[[Any, dt.datetime], str]
+    form_class: type[PublishedReasonForm] = ToldReasonForm
 
 
 def _why_closed(row: Entry | EntryImport, now: dt.datetime) -> str:
@@ -75,6 +88,7 @@ ROW_ACTS = {
         submit=gettext_lazy("Disqualify it"),
         run=_disqualify,
         why_not=services.why_not_disqualified,
+        form_class=PublishedReasonForm,
     ),
     "withdraw": RowAct(
         title=gettext_lazy("Take this entry out"),
@@ -130,7 +144,7 @@ class RowActs(ModelAdmin):
         if not isinstance(user, User) or not self.has_view_permission(request, row):
             raise PermissionDenied
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
-        form = PublishedReasonForm(request.POST) if request.method == "POST" else PublishedReasonForm()
+        form = act.form_class(request.POST) if request.method == "POST" else act.form_class()
         if request.method == "POST" and form.is_valid():
             draw_page = reverse("admin:draws_draw_change", args=[row.draw_id])  # type: ignore[attr-defined]
             try:

@@ -124,7 +124,9 @@ class TestWithdrawn:
         draw = make_draw(members=[alice(), bob()])
         client.force_login(staff(roles.MANAGER_ADMIN))
         entry = Entry.objects.get(member=alice())
-        assert "required" in client.post(url(entry, "withdraw"), {}).content.decode()
+        asked = client.post(url(entry, "withdraw"), {}).content.decode()
+        assert "required" in asked
+        assert "Published in the proof" not in asked
         client.post(url(entry, "withdraw"), REASON)
         assert list(draw.entries.values_list("member", flat=True)) == [bob().pk]
         assert told("entry_withdrawn", alice())
