@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from draws.admin.clocks import in_zone, late_by
-from draws.models import Award, Draw, Winner
+from draws.models import Award, CalledOff, Draw, Winner
+from draws.services import called_off_of
 from draws.services.history import SEALED_WITHIN
 from payments.money import format_amount
 from payments.pools import pool_balances
@@ -86,6 +87,8 @@ def _cancelled(draw: Draw) -> Situation:
         return Situation(
             _("Dropped as a draft"), _("It was never published; what was in its pool went back.")
         )
+    if (called_off := called_off_of(draw)) is not None:
+        return _called_off(called_off)
     text = _(
         "It will never be drawn. Everything in its pool went back, and whoever had entered was told why."
     )
@@ -95,6 +98,25 @@ def _cancelled(draw: Draw) -> Situation:
             "nobody drew from them."
         )
     return Situation(_("Cancelled"), text, "wait")
+
+
+def _called_off(called_off: CalledOff) -> Situation:
+    text = _(
+        "Its number may have been known already, so it took two people. It will never be drawn; everything in its pool went "
+        "back, and whoever had entered was told why."
+    )
+    if called_off.proof is not None:
+        text += " " + _(
+            "What it would have drawn is published, so that everybody sees who would have won. Nothing to do."
+        )
+    else:
+        text += " " + _(
+            "What it would have drawn is published by itself once its number is there; whoever would have won can be "
+            "seen then."
+        )
+        if called_off.waits_for:
+            text += " " + called_off.waits_for
+    return Situation(_("Called off by two people"), text, "wait")
 
 
 def _before_the_draw(draw: Draw, phase: str, *, entries: int, now: dt.datetime) -> Situation:

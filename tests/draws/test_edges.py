@@ -19,7 +19,7 @@ from draws.models import Award, Draw, Entry, Winner
 from draws.services import freezing
 from draws.services.executing import compute_outcome
 from notifications.models import Message
-from payments import pools
+from payments import approvals, pools
 from tests.draws.admin_pages import act_url, draft_form, page_of
 from tests.draws.factories import (
     CASH,
@@ -37,8 +37,9 @@ from tests.draws.factories import (
     stored_text,
     winners_of,
 )
+from tests.draws.promises import DRAND, frozen_of_2023
 from tests.draws.proofs import assert_proof_holds, holders
-from tests.factories import admin, alice
+from tests.factories import admin, alice, treasurer
 
 THREE = ("Prize", "cash", 10_000, 3)
 LATE = dt.timedelta(days=15)
@@ -436,13 +437,44 @@ def test_when_all_alternates_are_used_up_a_person_decides(told, client):
 # ── Cancelled after the freeze ────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_draw_cancelled_after_the_freeze_is_never_drawn_and_its_list_stays_published(told, client):
+def test_one_person_alone_does_not_cancel_a_frozen_draw_whose_number_may_be_known(told, client):
+    draw = make_frozen(entrants=4, prizes=[CASH])
+    client.post(act_url(draw, "cancel"), {"reason": "I don't like who wins"})
+    draw.refresh_from_db()
+    assert draw.status == Draw.Status.ACTIVE
+    assert "draw.cancelled" not in on_record(draw)
+    page = told(draw)
+    assert "Call off" in page
+    assert "Cancel draw" not in page
+
+
+def test_a_frozen_draw_called_off_by_two_is_never_drawn_and_shows_whom_it_was_taken_from(told):
     draw = make_frozen(entrants=4, prizes=[CASH, SMALL])
-    client.post(act_url(draw, "cancel"), {"reason": "The sponsor withdrew"})
+    outcome = services.call_off_draw(draw=draw, by=admin(), reason="The sponsor withdrew", now=draw.draw_at)
+    assert Draw.objects.get(pk=draw.pk).status == Draw.Status.ACTIVE
+    assert "Waits for a second admin" in told(draw)
+    approvals.approve(approval=outcome.approval, by=treasurer(), now=draw.draw_at)
+    page = told(draw)
+    assert "Called off by two people" in page
+    assert "is published by itself once its number is there" in page
+    services.draw_up_called_off(now=draw.draw_at)
     assert services.execute_due_draws(now=draw.draw_at + HOUR).draws_processed == 0
     assert not Winner.objects.filter(draw=draw).exists()
     assert pool_of(draw) == (0, 0, 0)
     assert default_storage.exists(freezing.entries_file_name(draw))
+    page = told(draw)
+    assert "everything in its pool went back, and whoever had entered was told why" in page
+    assert "What it would have drawn is published, so that everybody sees who would have won." in page
+    assert "The sponsor withdrew" in page
+    assert latest(draw, "draw.called_off")["returned"] == {"KES": 120_000}
+    assert len(latest(draw, "draw.called_off_drawn_up")["would_have_won"]) == 3
+    assert_ledger_balances()
+
+
+def test_before_its_round_is_out_a_frozen_draw_is_cancelled_and_its_list_stays_published(told, settings):
+    settings.DRAND_RELAYS = ["http://127.0.0.1:9"]
+    draw = frozen_of_2023(DRAND)
+    services.cancel_draw(draw=draw, by=admin(), reason="The sponsor withdrew", now=draw.frozen_at)
     page = told(draw)
     assert (
         "It will never be drawn. Everything in its pool went back, and whoever had entered was told why."
@@ -451,6 +483,6 @@ def test_a_draw_cancelled_after_the_freeze_is_never_drawn_and_its_list_stays_pub
     assert (
         "the list and its manifest stay published, so that anyone can see that nobody drew from them" in page
     )
-    assert "The sponsor withdrew" in page
-    assert latest(draw, "draw.cancelled") == {"reason": "The sponsor withdrew", "returned": {"KES": 120_000}}
+    assert default_storage.exists(freezing.entries_file_name(draw))
+    assert latest(draw, "draw.cancelled")["reason"] == "The sponsor withdrew"
     assert Message.objects.filter(kind="draws.draw_cancelled", about=draw.about).count() == 1
