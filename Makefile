@@ -1,7 +1,7 @@
 # `make help` lists what there is. Variables: PORT, HOST, ARGS (more arguments for the tool), JOBS, PYTHON.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check soak bench lock clean runtime dev python chromium check-style check-types check-imports check-migrations check-deploy check-packages
+.PHONY: help run test check soak bench lock clean runtime dev peers python chromium check-style check-types check-imports check-migrations check-deploy check-packages
 MAKEFLAGS += --no-print-directory
 
 # The first that is new enough, unless you name one: make PYTHON=/usr/bin/python3.12
@@ -24,14 +24,16 @@ check: check-style check-types check-imports check-migrations check-deploy check
 soak: dev ## run the long kill and storm tests with all their rounds
 	@exec $(BIN)/python -m pytest -n $(JOBS) --soak $(ARGS)
 
-bench: dev ## measure ourselves and the peers (ARGS=name), on servers of its own
-	@exec $(BIN)/python -m config.embedded --with-temporary $(BIN)/python -m benchmarks $(ARGS)
+bench: peers ## measure ourselves and the peers (ARGS=name), on servers of its own
+	@exec $(BIN)/python -m config.embedded --durable --with-temporary $(BIN)/python -m benchmarks $(ARGS)
 
 lock: dev ## compile requirements*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url $(ARGS) \
 		pyproject.toml --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url $(ARGS) \
 		pyproject.toml --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url $(ARGS) \
+		pyproject.toml --extra dev --extra bench --constraint requirements-dev.txt --output-file requirements-bench.txt
 
 clean: ## remove .venv and all caches; your data in .data stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -47,6 +49,10 @@ runtime: python
 
 dev: python
 	@$(PYTHON) .ci/environment.py requirements-dev.txt
+
+# What the benchmarks compare with, beside all of the above: nobody else needs it.
+peers: dev
+	@$(PYTHON) .ci/environment.py requirements-bench.txt
 
 chromium:
 	@.ci/chromium
@@ -67,9 +73,12 @@ check-migrations: dev
 # As a production site would have them: settings only, nothing is connected to.
 check-deploy: dev
 	DATABASE_URL=postgres://site@db.example/site REDIS_URL=redis://redis.example/0 \
-	SITE_URL=https://fairground.example ALLOWED_HOSTS=fairground.example \
+	SITE_URL=https://fairground.org ALLOWED_HOSTS=fairground.org TRUSTED_PROXIES=10.0.0.0/8 \
+	EMAIL_URL=smtp+tls://site:password@mail.example:587 DEFAULT_FROM_EMAIL=hello@fairground.org \
+	ALERT_EMAILS=ops@fairground.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	LINK_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+	SECOND_FACTOR_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
 	DRAW_SECRET_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 

@@ -1,5 +1,6 @@
 """People in the admin."""
 
+from allauth.mfa.admin import Authenticator  # of the admin: it has to be registered before it is taken out
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -11,6 +12,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.models import User
 
 admin.site.unregister(Group)
+# What opens a second factor is nobody's to look at or edit; who lost theirs is helped on the page of people.
+admin.site.unregister(Authenticator)
 
 
 @admin.register(Group)

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core import checks
 
-from accounts.checks import check_fresh_sign_in
+from accounts.checks import check_fresh_sign_in, check_sign_in
 
 
 class AccountsConfig(AppConfig):
@@ -14,3 +14,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check_fresh_sign_in, checks.Tags.security)
+        checks.register(check_sign_in, checks.Tags.security)

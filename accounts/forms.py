@@ -5,11 +5,19 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
+from phonenumber_field.phonenumber import to_python
 
+from accounts.countries import countries
 from accounts.models import User
 from accounts.scopes import scopes_for
+
+OLDEST = dt.timedelta(days=125 * 366)
+"""How long ago somebody who is alive may have been born."""
 
 
 def time_zone_choices() -> list[tuple[str, str]]:
@@ -38,19 +46,70 @@ class SignUpForm(forms.Form):
         user.save(update_fields=["display_name", "time_zone"])
 
 
+def country_choices() -> list[tuple[str, str]]:
+    """Countries to choose from, and none."""
+    return [("", gettext("Not said")), *countries()]
+
+
 class ProfileForm(forms.ModelForm[User]):
-    """Name, zone, language and consents of oneself."""
+    """What one says about oneself, and the consents."""
+
+    country = forms.ChoiceField(label=_("Country"), choices=country_choices, required=False)
+    phone = forms.CharField(
+        label=_("Phone"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput({"type": "tel", "autocomplete": "tel"}),
+        help_text=_("With the code of the country, as in +254 711 000 001, or as you dial it there."),
+    )
 
     class Meta:
         model = User
-        fields = ("display_name", "time_zone", "language", "shows_name", "accepts_promotions")
+        fields = (
+            "display_name",
+            "country",
+            "phone",
+            "birth_date",
+            "time_zone",
+            "language",
+            "shows_name",
+            "accepts_promotions",
+        )
+        widgets = {
+            "display_name": forms.TextInput({"autocomplete": "name"}),
+            "birth_date": forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
+        }
+        help_texts = {"birth_date": _("Some draws are for people of an age. Nobody else is shown it.")}
+
+    field_order = ("display_name", "country", "phone", "birth_date", "time_zone", "language")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].widget = forms.Select(choices=time_zone_choices())
-        self.fields["language"].widget = forms.Select(
-            choices=[("en", "English"), ("sw", "Kiswahili"), ("bn", "বাংলা"), ("fr", "Français")]
-        )
+        if len(settings.LANGUAGES) > 1:
+            names = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+            self.fields["language"].widget = forms.Select(choices=names)
+        else:  # nothing to choose between
+            del self.fields["language"]
+
+    def clean_phone(self) -> str:
+        """The number as it is kept (+254711000001); without the code of a country it is one of the person's own."""
+        given = self.cleaned_data["phone"].strip()
+        if not given:
+            return ""
+        number = to_python(given, region=self.cleaned_data.get("country") or None)
+        if not number or not number.is_valid():
+            raise forms.ValidationError(
+                _("This is no phone number. Write it with the code of the country, as in +254 711 000 001.")
+            )
+        return str(number.as_e164)
+
+    def clean_birth_date(self) -> dt.date | None:
+        """A day on which somebody who uses this site can have been born."""
+        day: dt.date | None = self.cleaned_data["birth_date"]
+        if day and not dt.timedelta(0) <= timezone.localdate() - day <= OLDEST:
+            raise forms.ValidationError(_("Nobody who reads this was born on that day."))
+        return day
 
 
 class ApiKeyForm(forms.Form):

@@ -76,7 +76,7 @@ def ask_to_confirm(request: HttpRequest, sentence: str) -> HttpResponse:
                 "This account has neither a password nor a second factor to confirm with: set a password first."
             ),
         )
-        return HttpResponseRedirect(reverse("admin:index"))
+        return HttpResponseRedirect(reverse("admin:index" if user.is_staff else "account_change_password"))
     if request.method == "POST":
         typed = request.POST.copy()
         typed.pop("csrfmiddlewaretoken", None)

@@ -61,6 +61,13 @@ class ScopeMissingError(exceptions.APIException):
     default_code = "scope_missing"
 
 
+class SecondFactorMissingError(exceptions.APIException):
+    """The session of staff was signed in without the second factor they need: for it there is nothing of staff's here."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "second_factor_missing"
+
+
 class StaleSignInError(exceptions.APIException):
     """A session that moves money has to be of a person who signed in a moment ago, as on the pages of the admin."""
 
@@ -88,6 +95,10 @@ def needs(
             user = request.user
             if not isinstance(user, User):
                 raise exceptions.NotAuthenticated
+            if permission and user.lacks_second_factor:
+                raise SecondFactorMissingError(
+                    _("Show your second factor first: open the administration once.")
+                )
             if permission and not (user.is_staff and user.has_perm(permission)):
                 raise exceptions.NotFound
             scope = read if request.method in SAFE_METHODS else write

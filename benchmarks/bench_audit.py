@@ -8,18 +8,14 @@ it, as on the site. Runs in a scratch database, dropped at the end.
 
 import datetime as dt
 import os
-import secrets
 import statistics
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from hashlib import sha256
-from urllib.parse import urlsplit
 
-import psycopg
-
-from config import embedded
+from benchmarks.figures import show, spread
+from benchmarks.scratch import scratch_database
 
 CLIENTS = 8
 SECONDS = 3.0
@@ -43,19 +39,14 @@ FROM generate_series(1, %s) AS n
 
 def main() -> None:
     """Run all of it and print the figures."""
-    embedded.ensure()
-    server = os.environ["DATABASE_URL"]
-    name = f"bench_audit_{secrets.token_hex(4)}"
-    with closing(psycopg.connect(server, autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        os.environ["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
+    with scratch_database("audit") as address:
+        os.environ["DATABASE_URL"] = address
         try:
             _prepare()
             _report_writers()
             _report_bulk()
         finally:
             _disconnect()
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _prepare() -> None:
@@ -81,11 +72,9 @@ def _report_writers() -> None:
     for _round in range(ROUNDS):
         peer.append(_transactions_a_second(_chain_one, sealing=False))
         ours.append(_transactions_a_second(_record_one, sealing=True))
-    mine, theirs = statistics.median(ours), statistics.median(peer)
-    print(f"transactions a second that record something and work on for {WORK_MS} ms, {CLIENTS} clients")
-    print(f"  sealed beside    {mine:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in ours)})")
-    print(f"  chained by lock  {theirs:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in peer)})")
-    print(f"  ratio            {mine / theirs:>8.2f}")
+    ratio = statistics.median(ours) / statistics.median(peer)
+    what = f"recording transactions of {WORK_MS} ms a second, {CLIENTS} clients"
+    show(f"{what}, chained under a lock", ours=spread(ours), peer=spread(peer), ratio=ratio)
 
 
 def _report_bulk() -> None:
@@ -99,13 +88,12 @@ def _report_bulk() -> None:
         cursor.execute(_BULK_ROWS, [NOW, BULK])
     began = time.perf_counter()
     sealed = sum(seal.count for seal in seal_backlog(now=NOW))
-    print(f"sealing {sealed:,} records    {sealed / (time.perf_counter() - began):>10,.0f} a second")
+    show(f"sealing {sealed:,} records, a second", ours=f"{sealed / (time.perf_counter() - began):,.0f}")
     began = time.perf_counter()
     report = verify_audit(now=NOW + dt.timedelta(hours=1))
     assert report.is_sound, [str(fault) for fault in report.faults]
-    print(
-        f"verifying {report.records:,} records  {report.records / (time.perf_counter() - began):>10,.0f} a second"
-    )
+    rate = report.records / (time.perf_counter() - began)
+    show(f"verifying {report.records:,} records, a second", ours=f"{rate:,.0f}")
 
 
 def _transactions_a_second(work: Callable[[int], None], *, sealing: bool) -> float:

@@ -1,36 +1,39 @@
-"""The life of a draw of a million entries: import, freeze, execute; and of one of a thousand.
+"""The life of a draw of a million entries: import, freeze, execute, tell everybody; and of one of a thousand.
 
 `python -m benchmarks.bench_draws`. Everything runs in a scratch database and a scratch folder, each step in a
-process of its own, whose memory is compared with what it had before the step began. The peers run in the same
-processes: for the import a COPY of the same rows into a copy of the table, with its indexes and foreign keys but
-without staging, checks, links or report; for the freeze a bare `COPY … ORDER BY` streamed through SHA-256 and
-the Merkle tree, without storing a file, a manifest or a notice.
+process of its own, whose memory is compared with what it had before the step began. The peers run in the same way:
+
+- import: a COPY of the same rows into a copy of the table, with its indexes and foreign keys but without staging,
+  checks, links or report;
+- freeze: a bare `COPY … ORDER BY` streamed through SHA-256 and the Merkle tree, without storing a file, a manifest
+  or a notice;
+- telling everybody what the execution queued (after the import all entrants were given accounts, so that everybody
+  has an inbox): one `INSERT … SELECT` of the same rows into the same table, with the same indexes: no pages, no
+  cursor, no counting. Before each round the table is emptied and the messages are made due again.
 """
 
 import datetime as dt
 import hashlib
 import os
-import secrets
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 
-from config import embedded
+from benchmarks.figures import show, spread
+from benchmarks.scratch import MEBIBYTE, Measured, in_a_process, scratch_database
 
 ENTRIES = 1_000_000
 MEMBERS = 20_000  # of the entrants have an account
 WINNERS = 1_000
 SMALL = 1_000
+SMALL_WINNERS = 10
 ROUNDS = 3
-MEBIBYTE = 2**20
+GROWTH = 40  # MB over idle
 
 _BARE_TABLE = """
 CREATE TABLE bare_entry (LIKE draws_entry INCLUDING ALL,
@@ -43,67 +46,108 @@ COPY (
     FROM draws_entry WHERE draw_id = {draw_id:d} ORDER BY pid
 ) TO STDOUT (FORMAT CSV)
 """
+_ACCOUNTS = """
+INSERT INTO accounts_user (public_id, email, display_name, password, time_zone, language, phone, country,
+    shows_name, accepts_promotions, is_staff, is_superuser, is_active, date_joined)
+SELECT gen_random_uuid(), identity, name, '', 'Africa/Nairobi', 'en', '', 'KE', false, false, false, false, true, now()
+FROM draws_entry WHERE draw_id = %s AND member_id IS NULL
+"""
+_LINKS = """
+UPDATE draws_entry AS entry SET member_id = member.id
+FROM accounts_user AS member WHERE entry.draw_id = %s AND entry.member_id IS NULL AND member.email = entry.identity
+"""
+_BARE_DELIVERIES = """
+INSERT INTO notifications_delivery (message_id, recipient_key, member_id, channel, address, name, language, time_zone,
+    params, state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id, provider_code, provider_text,
+    created_at, handed_at)
+SELECT 1000000, 'member:' || member.id, member.id, 'in_app', '', member.display_name, member.language,
+    member.time_zone, jsonb_build_object('pid', encode(entry.pid, 'hex'), 'tickets', entry.weight), 'delivered', '',
+    0, 0, now(), '', '', '', now(), now()
+FROM draws_entry AS entry JOIN accounts_user AS member ON member.id = entry.member_id WHERE entry.draw_id = %s
+"""
 
 
 def main() -> None:
     """Run all of it and print the figures."""
-    embedded.ensure()
-    server = os.environ["DATABASE_URL"]
-    name = f"bench_draws_{secrets.token_hex(4)}"
-    with (
-        closing(psycopg.connect(server, autocommit=True)) as connection,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        connection.execute(f"CREATE DATABASE {name}")
-        os.environ["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
+    with scratch_database("draws") as address, tempfile.TemporaryDirectory() as folder:
+        os.environ["DATABASE_URL"] = address
         os.environ["MEDIA_ROOT"] = str(Path(folder) / "media")
-        try:
-            path = Path(folder) / "entrants.csv"
-            _write_csv(path, ENTRIES)
-            draw_id = _in_a_process(_prepare)
-            _report_import(draw_id, path)
-            _report_freeze(draw_id)
-            _report_execution(draw_id)
-            _report_small()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        path = Path(folder) / "entrants.csv"
+        _write_csv(path, ENTRIES)
+        draw_id = in_a_process(_prepare)
+        _report_import(draw_id, path)
+        in_a_process(partial(_make_accounts, draw_id))
+        _report_freeze(draw_id)
+        _report_execution(draw_id)
+        _report_telling(draw_id)
+        _report_small()
 
 
 # ── What is printed ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _report_import(draw_id: int, path: Path) -> None:
-    bare, _grown = _in_a_process(partial(_import_bare, draw_id, path))
-    ours, grown = _in_a_process(partial(_import_ours, draw_id, path))
-    print(f"import of {ENTRIES:,} lines")
-    print(f"  import_entries  {ours:>8.2f} s   grows by {grown:,.0f} MB over idle")
-    print(f"  bare COPY       {bare:>8.2f} s")
-    print(f"  ratio           {ours / bare:>8.2f}")
+    bare, _grown = in_a_process(partial(_import_bare, draw_id, path))
+    ours, grown = in_a_process(partial(_import_ours, draw_id, path))
+    what = f"import {ENTRIES:,} lines"
+    show(f"{what}, bare COPY", ours=f"{ours:.1f} s", peer=f"{bare:.1f} s", ratio=ours / bare)
+    show(f"{what}, growth over idle", ours=f"{grown:.0f} MB")
 
 
 def _report_freeze(draw_id: int) -> None:
-    before, _grown = _in_a_process(partial(_freeze_bare, draw_id))
-    ours, grown = _in_a_process(partial(_freeze_ours, draw_id))
-    after, _grown = _in_a_process(partial(_freeze_bare, draw_id))
+    before, _grown = in_a_process(partial(_freeze_bare, draw_id))
+    ours, grown = in_a_process(partial(_freeze_ours, draw_id))
+    after, _grown = in_a_process(partial(_freeze_bare, draw_id))
     bare = statistics.mean((before, after))
-    print(f"freeze of {ENTRIES:,} entries: file, hash, Merkle root, manifest, notice queued")
-    print(f"  freeze_draw     {ours:>8.2f} s   grows by {grown:,.0f} MB over idle   (reach: 40 MB)")
-    print(f"  bare, hashed    {bare:>8.2f} s   ({before:.2f} before, {after:.2f} after)")
-    print(f"  ratio           {ours / bare:>8.2f}     (reach: 1.50)")
+    what = f"freeze {ENTRIES:,} entries"
+    show(
+        f"{what}, bare COPY through the same hashes",
+        ours=f"{ours:.2f} s",
+        peer=f"{bare:.2f} s ({before:.2f} before, {after:.2f} after)",
+        ratio=ours / bare,
+        at_most=1.5,
+    )
+    show(f"{what}, growth over idle", ours=f"{grown:.0f} MB", value=grown, at_most=GROWTH)
 
 
 def _report_execution(draw_id: int) -> None:
-    seconds, grown = _in_a_process(partial(_execute, draw_id))
-    print(f"execution of {ENTRIES:,} entries with {WINNERS:,} winners, notices queued for everyone")
-    print(f"  execute_draw    {seconds:>8.2f} s   grows by {grown:,.0f} MB over idle   (reach: 3 s, 40 MB)")
-    print(f"  of the reach    {seconds / 3:>8.2f}")
+    seconds, grown = in_a_process(partial(_execute, draw_id))
+    what = f"execute {ENTRIES:,} entries, {WINNERS:,} winners, s"
+    show(what, ours=f"{seconds:.2f}", value=seconds, at_most=3)
+    show(f"{what[:-3]}, growth over idle", ours=f"{grown:.0f} MB", value=grown, at_most=GROWTH)
+
+
+def _report_telling(draw_id: int) -> None:
+    ours, bare, growths = [], [], []
+    for _round in range(ROUNDS):
+        in_a_process(_untell)
+        bare.append(in_a_process(partial(_tell_bare, draw_id)))
+        in_a_process(_untell)
+        seconds, grown = in_a_process(_tell_ours)
+        ours.append(seconds)
+        growths.append(grown)
+    what = f"{ENTRIES:,} inbox deliveries"
+    show(
+        f"{what}, bare INSERT … SELECT, s",
+        ours=spread(ours, ".1f"),
+        peer=spread(bare, ".1f"),
+        ratio=statistics.median(ours) / statistics.median(bare),
+        at_most=1.5,
+    )
+    show(f"{what}, growth over idle", ours=f"{max(growths):.0f} MB", value=max(growths), at_most=GROWTH)
 
 
 def _report_small() -> None:
-    executing, freezing = _in_a_process(_small)
-    print(f"execution of {SMALL:,} entries with 10 winners, median of {ROUNDS}")
-    print(f"  execute_draw    {executing:>8.3f} s   (reach: 0.2 s; freezing it took {freezing:.3f} s)")
-    print(f"  of the reach    {executing / 0.2:>8.2f}")
+    executing, telling, freezing = in_a_process(_small)
+    whole = statistics.median(map(sum, zip(executing, telling, strict=True)))
+    show(
+        f"execute {SMALL:,} entries, {SMALL_WINNERS} winners, and tell everybody, s",
+        ours=f"{whole:.3f} (executing {statistics.median(executing):.3f})",
+        peer="10–20, says the first design",
+        value=whole,
+        at_most=0.2,
+    )
+    show(f"freeze {SMALL:,} entries, s", ours=f"{statistics.median(freezing):.3f}")
 
 
 # ── What is measured ──────────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +210,7 @@ def _import_ours(draw_id: int, path: Path) -> tuple[float, float]:
     from draws.models import Draw
 
     draw = Draw.objects.get(pk=draw_id)
-    with path.open("rb") as file, _Measured() as measured:
+    with path.open("rb") as file, Measured() as measured:
         report = services.import_entries(
             draw=draw, file=file, file_name=path.name, by=None, now=timezone.now()
         )
@@ -183,7 +227,7 @@ def _import_bare(draw_id: int, path: Path) -> tuple[float, float]:
     with (
         path.open("rb") as file,
         psycopg.connect(os.environ["DATABASE_URL"]) as connection,
-        _Measured() as measured,
+        Measured() as measured,
     ):
         with connection.cursor().copy(f"COPY bare_entry ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(["int8", "text", "text", "bytea", "bytea", "int8", "text", "timestamptz"])
@@ -201,7 +245,7 @@ def _freeze_ours(draw_id: int) -> tuple[float, float]:
     from draws.models import Draw
 
     draw = Draw.objects.get(pk=draw_id)
-    with _Measured() as measured:
+    with Measured() as measured:
         frozen = services.freeze_draw(draw_id=draw_id, now=draw.closes_at)
     if frozen is None or frozen.entries_count != ENTRIES:
         raise SystemExit("the draw was not frozen")
@@ -211,7 +255,7 @@ def _freeze_ours(draw_id: int) -> tuple[float, float]:
 def _freeze_bare(draw_id: int) -> tuple[float, float]:
     from audit.merkle import MerkleTree
 
-    with psycopg.connect(os.environ["DATABASE_URL"]) as connection, _Measured() as measured:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection, Measured() as measured:
         digest, tree, rest = hashlib.sha256(), MerkleTree(), b""
         with connection.cursor().copy(_BARE_ROWS.format(draw_id=draw_id)) as copy:
             for blocks in _gathered(copy):
@@ -228,59 +272,89 @@ def _execute(draw_id: int) -> tuple[float, float]:
     from draws.models import Draw
 
     draw = Draw.objects.get(pk=draw_id)
-    with _Measured() as measured:
+    with Measured() as measured:
         report = services.execute_draw(draw_id=draw_id, now=draw.draw_at)
     if report is None or report.winners_count != WINNERS:
         raise SystemExit("the draw was not executed")
     return measured.figures()
 
 
-def _small() -> tuple[float, float]:
-    """Seconds of the execution and of the freeze, medians."""
-    from draws import services
+def _make_accounts(draw_id: int) -> None:
+    """Everybody in the draw gets an account, as if they had signed up meanwhile."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(_ACCOUNTS, [draw_id])
+        cursor.execute(_LINKS, [draw_id])
+        cursor.execute("VACUUM (FULL, ANALYZE) draws_entry")  # as it is when nothing was updated
+        cursor.execute("VACUUM (ANALYZE)")
+
+
+def _untell() -> None:
+    """As before the execution's messages were expanded. What the freeze had to say is not said again."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE notifications_delivery")
+        cursor.execute(
+            "UPDATE notifications_message SET expanded_at = NULL, cursor = 0, recipient_count = 0 "
+            "WHERE kind <> 'draws.entries_frozen' AND cancelled_at IS NULL"
+        )
+        cursor.execute(
+            "UPDATE notifications_message SET expanded_at = expand_after WHERE kind = 'draws.entries_frozen'"
+        )
+
+
+def _tell_ours() -> tuple[float, float]:
+    from django.utils import timezone
+
+    from notifications import services
+    from notifications.models import Channel, Delivery
+
+    due = timezone.now() + dt.timedelta(hours=3)
+    with Measured() as measured:
+        services.expand_due_messages(now=due)
+    told = Delivery.objects.filter(channel=Channel.IN_APP).count()
+    if told < ENTRIES:
+        raise SystemExit(f"only {told} of {ENTRIES} people were told")
+    return measured.figures()
+
+
+def _tell_bare(draw_id: int) -> float:
+    with closing(psycopg.connect(os.environ["DATABASE_URL"])) as connection, Measured() as measured:
+        connection.execute(_BARE_DELIVERIES, [draw_id])
+        connection.commit()
+    return measured.seconds
+
+
+def _small() -> tuple[list[float], list[float], list[float]]:
+    """Seconds of executing, of telling everybody and of freezing, in each round."""
+    from draws import services as draw_services
     from draws.models import Draw
     from draws.services import NewEntry
+    from notifications import services
 
-    executing, freezing = [], []
+    executing, telling, freezing = [], [], []
     for number in range(ROUNDS):
-        draw = Draw.objects.get(pk=_new_draw(f"small-{number}", quantity=10))
+        draw = Draw.objects.get(pk=_new_draw(f"small-{number}", quantity=SMALL_WINNERS))
         people = [NewEntry(_address(n), 1 + n % 4) for n in range(SMALL)]
-        services.add_entries(draw=draw, entries=people, now=draw.opens_at)
-        with _Measured() as measured:
-            services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
+        draw_services.add_entries(draw=draw, entries=people, now=draw.opens_at)
+        with Measured() as measured:
+            draw_services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
         freezing.append(measured.seconds)
-        with _Measured() as measured:
-            services.execute_draw(draw_id=draw.pk, now=draw.draw_at)
+        services.expand_due_messages(now=draw.closes_at)
+        with Measured() as measured:
+            draw_services.execute_draw(draw_id=draw.pk, now=draw.draw_at)
         executing.append(measured.seconds)
-    return statistics.median(executing), statistics.median(freezing)
+        with Measured() as measured:
+            told = services.expand_due_messages(now=draw.draw_at)
+        telling.append(measured.seconds)
+        if told < SMALL:
+            raise SystemExit(f"only {told} of {SMALL} people were told")
+    return executing, telling, freezing
 
 
 # ── How ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Measured:
-    """Seconds within the block, and how far the process grew beyond what it had when the block began."""
-
-    def __enter__(self) -> "_Measured":
-        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-        self.idle = _memory("VmRSS")
-        self.began = time.perf_counter()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.seconds = time.perf_counter() - self.began
-        self.grown = _memory("VmHWM") - self.idle
-
-    def figures(self) -> tuple[float, float]:
-        """Seconds and megabytes."""
-        return self.seconds, self.grown
-
-
-def _memory(field: str) -> float:
-    """A line of the kernel's account of this process, in MB."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
-    return int(line.split()[1]) * 1024 / MEBIBYTE
 
 
 def _gathered(copy: psycopg.Copy) -> Iterator[bytes]:
@@ -294,32 +368,6 @@ def _gathered(copy: psycopg.Copy) -> Iterator[bytes]:
             yield b"".join(waiting)
             waiting, size = [], 0
     yield b"".join(waiting)
-
-
-def _in_a_process(work: Callable[[], object]):
-    """Run `work` in a fresh process with Django set up; returns its answer."""
-    processes = get_context("spawn")
-    answers = processes.SimpleQueue()
-    process = processes.Process(target=_run, args=(work, answers))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit("a step failed: see above")
-    return answers.get()
-
-
-def _run(work: Callable[[], object], answers) -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
-    from django.db import connection
-
-    import config.celery  # noqa: F401  (what a worker has loaded when a draw is due)
-
-    connection.ensure_connection()
-    answers.put(work())
-    connection.close()
 
 
 def _address(number: int) -> str:

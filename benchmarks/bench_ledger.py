@@ -1,33 +1,44 @@
-"""The ledger against bare SQL: two-legged entries a second with four clients, and 10,000 entries at once.
+"""The ledger: two-legged entries a second with four clients, a busy account, and 10,000 entries at once.
 
-`python -m benchmarks.bench_ledger`. The peer writes the same rows into copies of the same tables, with the same
-indexes, foreign keys and durability but without triggers, through psycopg alone: prepared statements, no ORM, no
-idempotency, no check of anything. Both run in a scratch database that is dropped at the end, alternating, and the
-medians are compared.
+`python -m benchmarks.bench_ledger`. Two peers on the same server, in rounds that alternate, after one that does
+not count; the medians are compared.
+
+- *django-hordak*: a ledger for Django, by its own `transfer_to`; and with what an application has to do around that so
+  that nobody overdraws, which ours always sees to (`benchmarks.hordak_peer`).
+- *bare SQL*: the same rows into copies of the same tables, with the same indexes, foreign keys and durability but
+  without triggers, through psycopg alone: prepared statements, no ORM, no idempotency, no check of anything.
+
+Ours and the bare tables hold `ACCOUNTS` accounts beside those that are posted to. *All to one account*: every entry
+takes from a member and gives to the same account, once one that is not materialised (revenue), and for
+comparison once one that is and is locked for each entry.
+
+Commits reach the disk, which four clients mostly wait for. Once more without that wait it is the work that is compared.
 """
 
 import datetime as dt
 import os
 import random
-import secrets
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from multiprocessing import get_context
+from functools import cache, partial
 from multiprocessing.synchronize import Barrier
-from urllib.parse import urlsplit
 
 import psycopg
 
-from config import embedded
+from benchmarks import hordak_peer
+from benchmarks.clients import Client, not_waiting_for_the_disk, turns_a_second
+from benchmarks.figures import show, spread
+from benchmarks.scratch import in_a_process, scratch_database
 
-CLIENTS = 4
 POSTS = 1_000  # by each client in a round
 ROUNDS = 3
 MEMBERS = 200
+ACCOUNTS = 100_000
 BULK = 10_000
 UNIT = "KES"
+REVENUE, HOT = "revenue:bench:KES", "hot:bench:KES"
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 
 _BARE_TABLES = """
@@ -72,92 +83,116 @@ WHERE bare_account.id = account_id
 
 def main() -> None:
     """Run all of it and print the figures."""
-    embedded.ensure()
-    server = os.environ["DATABASE_URL"]
-    name = f"bench_ledger_{secrets.token_hex(4)}"
-    with closing(psycopg.connect(server, autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        os.environ["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
-        try:
-            _prepare()
-            _report_posts()
-            _report_bulk()
-        finally:
-            _disconnect()
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with scratch_database("ledger") as ours, scratch_database("hordak") as theirs:
+        os.environ["DATABASE_URL"] = theirs
+        in_a_process(partial(hordak_peer.prepare, MEMBERS), settings=hordak_peer.SETTINGS)
+        os.environ["DATABASE_URL"] = ours
+        in_a_process(_prepare)
+        _report_posts(theirs)
+        _report_busy()
+        _report_bulk()
 
 
-def _report_posts() -> None:
-    ours, bare = [], []
-    for number in range(ROUNDS):
-        bare.append(_posts_a_second(_post_bare, number))
-        ours.append(_posts_a_second(_post_ours, number))
-    mine, peer = statistics.median(ours), statistics.median(bare)
-    print(f"two-legged entries a second, {CLIENTS} clients, median of {ROUNDS} rounds of {CLIENTS * POSTS:,}")
-    print(f"  ledger.post   {mine:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in ours)})")
-    print(f"  bare SQL      {peer:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in bare)})")
-    print(f"  ratio         {mine / peer:>8.2f}")
+def _report_posts(hordak_address: str) -> None:
+    clients = {
+        "ours": partial(_post, _two_members),
+        "bare SQL": _post_bare,
+        "django-hordak": partial(hordak_peer.transfer, hordak_address, False),
+    }
+    # A session keeps the plans it makes at its beginning, and those made for empty tables are bad for each of them.
+    _in_rounds(clients, range(-1, 0))
+    _show_posts("two-legged entries a second, 4 clients", _in_rounds(clients, range(ROUNDS)), at_least=2_000)
+    clients["django-hordak, overdraft refused"] = partial(hordak_peer.transfer, hordak_address, True)
+    with not_waiting_for_the_disk():
+        _show_posts("the same, not waiting for the disk", _in_rounds(clients, range(ROUNDS, 2 * ROUNDS)))
+
+
+def _in_rounds(clients: dict[str, Client], numbers: Iterable[int]) -> dict[str, list[float]]:
+    """What each does a second, in turns."""
+    found: dict[str, list[float]] = {name: [] for name in clients}
+    for number in numbers:
+        for name, client in clients.items():
+            found[name].append(turns_a_second(client, number=number, turns=POSTS))
+    return found
+
+
+def _show_posts(what: str, found: dict[str, list[float]], *, at_least: int | None = None) -> None:
+    mine = statistics.median(found["ours"])
+    show(what, ours=spread(found["ours"]), value=mine, at_least=at_least)
+    for name, rates in found.items():
+        if name != "ours":
+            ratio = mine / statistics.median(rates)
+            reach = 4 if name == "django-hordak" else None
+            show(f"{what}: {name}", ours=f"{mine:,.0f}", peer=spread(rates), ratio=ratio, at_least=reach)
+
+
+def _report_busy() -> None:
+    clients = {"revenue": partial(_post, _to_revenue), "hot": partial(_post, _to_hot)}
+    clients["apart"] = partial(_post, _two_members)
+    found = _in_rounds(clients, range(2 * ROUNDS, 3 * ROUNDS))
+    busy, locked, apart = found["revenue"], found["hot"], found["apart"]
+    mine, hot, free = map(statistics.median, (busy, locked, apart))
+    what = "all to one account that keeps no balance"
+    show(f"{what}, beside different accounts", ours=spread(busy), peer=spread(apart), ratio=mine / free)
+    show(f"{what}, beside one locked account", ours=f"{mine:,.0f}", peer=spread(locked), ratio=mine / hot)
 
 
 def _report_bulk() -> None:
     ours, bare = [], []
     for number in range(ROUNDS):
-        bare.append(_bulk_bare(number))
-        ours.append(_bulk_ours(number))
+        bare.append(in_a_process(partial(_bulk_bare, number)))
+        ours.append(in_a_process(partial(_bulk_ours, number)))
     mine, peer = statistics.median(ours), statistics.median(bare)
-    print(f"{BULK:,} entries of two legs at once, median of {ROUNDS}")
-    print(f"  post_many     {mine * 1000:>8,.0f} ms, {BULK / mine:,.0f} a second")
-    print(f"  bare SQL      {peer * 1000:>8,.0f} ms, rows made in the server by one statement")
-    print(f"  ratio         {mine / peer:>8.2f}")
+    show(
+        f"{BULK:,} entries at once, ms; bare: rows made in the server",
+        ours=spread(ours),
+        peer=spread(bare),
+        ratio=mine / peer,
+    )
 
 
-def _posts_a_second(client: Callable[[int, int, Barrier], None], number: int) -> float:
-    """Entries a second of all clients together, each a process with one connection that is warm at the start."""
-    processes = get_context("spawn")
-    barrier = processes.Barrier(CLIENTS + 1)
-    clients = [processes.Process(target=client, args=(index, number, barrier)) for index in range(CLIENTS)]
-    for process in clients:
-        process.start()
+# ── Clients ───────────────────────────────────────────────────────────────────────────────────────────────
+
+Choose = Callable[[random.Random, list], tuple]
+
+
+def _two_members(choose: random.Random, members: list) -> tuple:
+    return tuple(choose.sample(members, 2))
+
+
+def _to_revenue(choose: random.Random, members: list) -> tuple:
+    return choose.choice(members), _account(REVENUE)
+
+
+def _to_hot(choose: random.Random, members: list) -> tuple:
+    return choose.choice(members), _account(HOT)
+
+
+def _post(pair: Choose, index: int, number: int, turns: int, barrier: Barrier) -> None:
+    ledger, members = _ledger()
+    choose = random.Random(f"{index}:{number}")
+    for turn in range(-20, turns):
+        if turn == 0:
+            barrier.wait()
+        source, target = pair(choose, members)
+        ledger.post(
+            idem_key=f"bench:{pair.__name__}:{index}:{number}:{turn}",
+            kind="bench.moved",
+            legs=[ledger.Leg(source, -1), ledger.Leg(target, 1)],
+            about="bench",
+            actor=None,
+            now=NOW,
+        )
     barrier.wait()
-    began = time.perf_counter()
-    barrier.wait()
-    seconds = time.perf_counter() - began
-    for process in clients:
-        process.join()
-        if process.exitcode:
-            raise SystemExit("a client failed: see above")
-    return CLIENTS * POSTS / seconds
 
 
-def _post_ours(index: int, number: int, barrier: Barrier) -> None:
-    with _aborting(barrier):
-        ledger, accounts = _ledger()
-        choose = random.Random(f"{index}:{number}")
-        for turn in range(-20, POSTS):
-            if turn == 0:
-                barrier.wait()
-            source, target = choose.sample(accounts, 2)
-            ledger.post(
-                idem_key=f"bench:{index}:{number}:{turn}",
-                kind="bench.moved",
-                legs=[ledger.Leg(source, -1), ledger.Leg(target, 1)],
-                about="bench",
-                actor=None,
-                now=NOW,
-            )
-        barrier.wait()
-
-
-def _post_bare(index: int, number: int, barrier: Barrier) -> None:
-    with (
-        _aborting(barrier),
-        closing(psycopg.connect(os.environ["DATABASE_URL"], prepare_threshold=1)) as connection,
-    ):
+def _post_bare(index: int, number: int, turns: int, barrier: Barrier) -> None:
+    with closing(psycopg.connect(os.environ["DATABASE_URL"], prepare_threshold=1)) as connection:
         accounts = [
             pk for (pk,) in connection.execute("SELECT id FROM bare_account WHERE owner_id IS NOT NULL")
         ]
         choose = random.Random(f"{index}:{number}")
-        for turn in range(-20, POSTS):
+        for turn in range(-20, turns):
             if turn == 0:
                 barrier.wait()
             amounts = dict(zip(choose.sample(accounts, 2), (-1, 1), strict=True))
@@ -171,8 +206,11 @@ def _post_bare(index: int, number: int, barrier: Barrier) -> None:
         barrier.wait()
 
 
+# ── At once ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def _bulk_ours(number: int) -> float:
-    """Seconds, from the list of what to pay to the commit, the building of the specs included."""
+    """Milliseconds, from the list of what to pay to the commit, the building of the specs included."""
     ledger, accounts = _ledger()
     source, *members = accounts
     began = time.perf_counter()
@@ -188,7 +226,7 @@ def _bulk_ours(number: int) -> float:
         ],
         now=NOW,
     )
-    return time.perf_counter() - began
+    return 1_000 * (time.perf_counter() - began)
 
 
 def _bulk_bare(number: int) -> float:
@@ -203,17 +241,13 @@ def _bulk_bare(number: int) -> float:
         began = time.perf_counter()
         connection.execute(_BARE_BULK, {**values, "members": len(owned) - 1})
         connection.commit()
-        return time.perf_counter() - began
+        return 1_000 * (time.perf_counter() - began)
 
 
-# Django's side is imported late: the settings read the address of the scratch database when they are loaded.
+# ── Django's side, imported late: the settings read the address of the scratch database when they are loaded ────
 
 
 def _prepare() -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
     from django.core.management import call_command
     from django.db import connection
 
@@ -223,7 +257,10 @@ def _prepare() -> None:
     call_command("migrate", verbosity=0)
     people = User.objects.bulk_create([User(email=f"member{n}@example.com") for n in range(MEMBERS)])
     specs = [accounts.member_account(person.pk, UNIT) for person in people]
-    made = accounts.ensure_accounts([*specs, accounts.funding_account(UNIT)])
+    busy = accounts.AccountSpec(code=REVENUE, unit=UNIT, floor=None, is_materialised=False)
+    hot = accounts.AccountSpec(code=HOT, unit=UNIT, floor=None)
+    others = [accounts.AccountSpec(code=f"other:{n}:{UNIT}", unit=UNIT) for n in range(ACCOUNTS)]
+    made = accounts.ensure_accounts([*specs, busy, hot, *others, accounts.funding_account(UNIT)])
     world = made[accounts.funding_code(UNIT)]
     ledger.post_many(
         [
@@ -243,6 +280,7 @@ def _prepare() -> None:
 
 
 def _ledger():
+    """The ledger's module and the members' accounts."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -253,24 +291,11 @@ def _ledger():
     return ledger, list(Account.objects.exclude(owner=None).order_by("pk"))
 
 
-def _disconnect() -> None:
-    from django.db import connections
+@cache
+def _account(code: str):
+    from payments.models import Account
 
-    connections.close_all()
-
-
-class _aborting:
-    """Frees the others from the barrier when a client fails."""
-
-    def __init__(self, barrier: Barrier) -> None:
-        self.barrier = barrier
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is not None:
-            self.barrier.abort()
+    return Account.objects.get(code=code)
 
 
 if __name__ == "__main__":

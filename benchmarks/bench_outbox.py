@@ -8,7 +8,6 @@ alternating, and the medians are compared. The SMTP server is a stub in a proces
 
 import datetime as dt
 import os
-import secrets
 import statistics
 import subprocess
 import sys
@@ -17,11 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 
-from config import embedded
+from benchmarks.figures import show, spread
+from benchmarks.scratch import scratch_database
 
 PEOPLE = 100_000
 MAILS = 2_000
@@ -47,22 +46,14 @@ FROM accounts_user
 
 def main() -> None:
     """Run all of it and print the figures."""
-    embedded.ensure()
-    server = os.environ["DATABASE_URL"]
-    name = f"bench_outbox_{secrets.token_hex(4)}"
-    with (
-        closing(psycopg.connect(server, autocommit=True)) as connection,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        connection.execute(f"CREATE DATABASE {name}")
-        os.environ["DATABASE_URL"] = urlsplit(server)._replace(path=f"/{name}").geturl()
+    with scratch_database("outbox") as address, tempfile.TemporaryDirectory() as folder:
+        os.environ["DATABASE_URL"] = address
         try:
             _prepare(Path(folder))
             _report_expansion()
             _report_sending()
         finally:
             _disconnect()
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _report_expansion() -> None:
@@ -75,11 +66,16 @@ def _report_expansion() -> None:
     assert Delivery.objects.count() == PEOPLE
     both = [_seconds(_expand_ours, "bench.both", number) for number in range(ROUNDS)]
     mine, peer = statistics.median(ours), statistics.median(bare)
-    print(f"{PEOPLE:,} recipients into inbox deliveries, median of {ROUNDS} (reach: 2 s, ratio 1.5)")
-    print(f"  expansion     {mine:>8.2f} s  ({', '.join(f'{figure:.2f}' for figure in ours)})")
-    print(f"  bare INSERT   {peer:>8.2f} s  ({', '.join(f'{figure:.2f}' for figure in bare)})")
-    print(f"  ratio         {mine / peer:>8.2f}")
-    print(f"  inbox + mail  {statistics.median(both):>8.2f} s, {2 * PEOPLE:,} deliveries")
+    what = f"{PEOPLE:,} inbox deliveries, s"
+    show(what, ours=spread(ours, ".2f"), value=mine, at_most=2)
+    show(
+        f"{what}, bare INSERT … SELECT",
+        ours=f"{mine:.2f}",
+        peer=spread(bare, ".2f"),
+        ratio=mine / peer,
+        at_most=1.5,
+    )
+    show(f"{PEOPLE:,} recipients by inbox and mail, s", ours=spread(both, ".2f"))
 
 
 def _report_sending() -> None:
@@ -89,11 +85,9 @@ def _report_sending() -> None:
         for number in range(ROUNDS):
             bare.append(MAILS / _seconds(_send_bare, number))
             ours.append(MAILS / _seconds(_send_ours, number, before=_queue))
-    mine, peer = statistics.median(ours), statistics.median(bare)
-    print(f"{MAILS:,} mails handed to an SMTP server, one worker, median of {ROUNDS}, mails a second")
-    print(f"  outbox        {mine:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in ours)})")
-    print(f"  Django alone  {peer:>8,.0f}  ({', '.join(f'{figure:,.0f}' for figure in bare)})")
-    print(f"  ratio         {mine / peer:>8.2f}")
+    ratio = statistics.median(ours) / statistics.median(bare)
+    what = f"mails a second, one worker, {MAILS:,} over SMTP"
+    show(f"{what}, Django alone", ours=spread(ours), peer=spread(bare), ratio=ratio)
 
 
 def _expand_ours(kind: str, number: int) -> None:

@@ -1,14 +1,39 @@
 """The Celery application. A task message is only a hint: every job finds its work in PostgreSQL.
 
-Worker and beat start through `config.worker`, which brings up the embedded servers first.
+Worker and beat start through `config.worker`, which brings up the embedded servers first. A message takes along the id
+of the request in which it was sent, and the lines that its task logs carry both ids.
 """
 
 import os
+from typing import Any
 
-from celery import Celery
+import structlog
+from celery import Celery, Task
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("fairground")
+
+class LoggedTask(Task):  # type: ignore[type-arg]
+    """A task whose every line in the log names it, and the request that asked for it."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        ids = {"task_id": self.request.id, "task": self.name, "request_id": self.request.get("request_id")}
+        with structlog.contextvars.bound_contextvars(**{name: value for name, value in ids.items() if value}):
+            return super().__call__(*args, **kwargs)
+
+
+class Site(Celery):
+    """Celery that hands the id of the current request on."""
+
+    def send_task(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """As Celery's; every message goes through here, also that of `Task.delay`."""
+        if request_id := structlog.contextvars.get_contextvars().get("request_id"):
+            kwargs["headers"] = {"request_id": request_id} | (kwargs.get("headers") or {})
+        return super().send_task(name, *args, **kwargs)
+
+
+app = Site("fairground", task_cls=LoggedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

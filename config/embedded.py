@@ -15,7 +15,7 @@ Lifetime is held by locks that the kernel drops with the process, so it survives
 Nobody waits for `startup.lock` while holding `lock` exclusively, so the three can't deadlock. The
 servers hold none of them: Python passes no descriptor on unless told to.
 
-`python -m config.embedded` with `--status`, `--stop` or `--with-temporary COMMAND` is for people.
+`python -m config.embedded` with `--status`, `--stop` or `[--durable] --with-temporary COMMAND` is for people.
 """
 
 import argparse
@@ -336,9 +336,11 @@ def _stop(folder: Path, *, force: bool) -> int:
     return 0
 
 
-def _with_temporary(command: list[str]) -> int:
+def _with_temporary(command: list[str], *, durable: bool) -> int:
     """Run `command` with servers of its own, which go with it; returns its exit code."""
     folder = Path(tempfile.mkdtemp(prefix="fairground-")).resolve()
+    if durable:
+        (folder / "durable").touch()
     values = start(folder, ("DATABASE_URL", "REDIS_URL"), ephemeral=True)
     values |= {"FAIRGROUND_EMBEDDED": "1", "FAIRGROUND_DATA": str(folder), FOLDER_VARIABLE: str(folder)}
     try:
@@ -358,6 +360,10 @@ def main() -> int:
     )
     verb.add_argument("--with-temporary", nargs=argparse.REMAINDER, metavar="COMMAND", help=help_temporary)
     verb.add_argument("--guard", type=int, metavar="FD", help=argparse.SUPPRESS)
+    help_durable = (
+        "before --with-temporary: commits reach the disk, as on a real site, so that they cost what they do"
+    )
+    parser.add_argument("--durable", action="store_true", help=help_durable)
     parser.add_argument("--force", action="store_true", help="with --stop: even if they are used")
     options = parser.parse_args()
     if options.guard is not None:
@@ -365,7 +371,7 @@ def main() -> int:
         return 0
     try:
         if options.with_temporary:
-            return _with_temporary(options.with_temporary)
+            return _with_temporary(options.with_temporary, durable=options.durable)
         return _status(data_folder()) if options.status else _stop(data_folder(), force=options.force)
     except (EmbeddedError, OSError) as error:
         print(f"Fairground: {error}")

@@ -92,6 +92,11 @@ def is_ephemeral(folder: Path) -> bool:
     return (folder / "ephemeral").exists()
 
 
+def is_durable(folder: Path) -> bool:
+    """Whether what is committed survives a power cut: always, but for a test session's data."""
+    return not is_ephemeral(folder) or (folder / "durable").exists()
+
+
 def _last_complaint(log: Path, output: str = "") -> str:
     """The most telling line of a server's log or output."""
     lines = output.splitlines()
@@ -148,7 +153,7 @@ class PostgreSQL:
             self._single_user(account, binaries, self.data, f"ALTER ROLE {ROLE} PASSWORD '{password}';\n")
         settings = _CONFIGURATION.format(socket_folder=str(self._socket_folder(account)).replace("'", "''"))
         self._write(
-            account, "fairground.conf", settings + (_WITHOUT_DURABILITY if is_ephemeral(self.folder) else "")
+            account, "fairground.conf", settings + ("" if is_durable(self.folder) else _WITHOUT_DURABILITY)
         )
         self._write(account, "pg_hba.conf", _ACCESS.format(role=ROLE))
         _set_long_log_aside(self.log)

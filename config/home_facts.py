@@ -5,20 +5,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.cache import cache
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import User
 from audit.services import newest_seal
 from config.home_panels import Row, link
+from config.operations import books, signs, vitals
 from draws.models import Award, Draw, Entry
-from draws.services.monitoring import BEAT_LATE_AFTER, last_beat
+from draws.services.monitoring import beat_late_after, last_beat
 from payments.models import Account
 from payments.money import format_amount
 
+LEDGER_OLD_AFTER = dt.timedelta(hours=3)
 SEAL_LATE_AFTER = dt.timedelta(minutes=10)
 _FACTS_KEPT_S = 60
 
@@ -137,7 +141,7 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
         )
     if user.has_perm("draws.view_draw") or user.has_perm("notifications.view_delivery"):
         last = last_beat()
-        is_silent = last is None or last < now - BEAT_LATE_AFTER
+        is_silent = last is None or last < now - beat_late_after()
         rows.append(
             Row(
                 title=_("Scheduled jobs"),
@@ -151,4 +155,44 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
                 tone="bad" if is_silent else "good",
             )
         )
+    if user.has_perm("config.view_alarm"):
+        rows += [*_workers(now), _ledger(user, now)]
     return rows
+
+
+def _workers(now: dt.datetime) -> Iterable[Row]:
+    """The workers of each queue, by the last job that arrived there."""
+    late = dt.timedelta(seconds=settings.WORKER_LATE_SECONDS)
+    clockwork = vitals.clockwork(now=now)
+    has_beat = clockwork.beat_at is not None and clockwork.beat_at >= now - beat_late_after()
+    for queue, seen_at in clockwork.workers.items():
+        tone, note = "good", _("They take jobs.")
+        if seen_at is None or seen_at < now - late:
+            tone, note = "bad", _("Silent: start one, or look at its log.")
+            if not has_beat:  # who gets no jobs can't be heard of
+                tone, note = "wait", _("Not known: beat sends them no jobs.")
+        yield Row(
+            title=_("Workers of “%(queue)s”") % {"queue": queue},
+            note=note,
+            side=str(naturaltime(seen_at)) if seen_at else _("never"),
+            tone=tone,
+        )
+
+
+def _ledger(user: User, now: dt.datetime) -> Row:
+    """What the last check of the ledger found."""
+    sign = signs.last_seen().get(books.LEDGER)
+    is_old = sign is None or sign.at < now - LEDGER_OLD_AFTER
+    note = _("It has not been checked yet.") if sign is None else _("It adds up.")
+    if sign is not None and sign.faults:
+        note = ngettext(
+            "%(n)d difference: stop paying out.", "%(n)d differences: stop paying out.", sign.faults
+        )
+        note %= {"n": sign.faults}
+    return Row(
+        title=_("Ledger"),
+        note=note,
+        side=str(naturaltime(sign.at)) if sign else "",
+        href=link("payments_ledgerentry_changelist") if user.has_perm("payments.view_ledgerentry") else "",
+        tone="bad" if sign is not None and sign.faults else "wait" if is_old else "good",
+    )

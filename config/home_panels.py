@@ -12,12 +12,15 @@ from typing import Any
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Count, Min, Q
 from django.urls import NoReverseMatch, reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import User
-from draws.admin.overview import in_zone, late_by, shortfall
-from draws.models import Award, Draw
+from accounts.models import Erasure, User
+from config.models import Alarm
+from draws.admin.clocks import in_zone, late_by
+from draws.admin.overview import shortfall
+from draws.models import AnnouncedText, Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
 from payments.approvals import amounts_text, waiting, waiting_for, words_of_act
@@ -26,6 +29,7 @@ from payments.money import format_amount
 SOON = dt.timedelta(hours=24)
 DELIVERY_LATE_AFTER = dt.timedelta(minutes=5)
 _ROWS = 8
+_UNDER_WAY = (Draw.Status.ACTIVE, Draw.Status.EXECUTING)
 _ICONS = {
     "bad": ("error", gettext_lazy("Needs attention")),
     "wait": ("schedule", gettext_lazy("Waiting")),
@@ -77,8 +81,25 @@ def link(name: str, *args: Any, query: str = "") -> str:
 
 def panels_for(user: User, *, now: dt.datetime) -> list[Panel]:
     """The panels this person may see, the most urgent first."""
-    found = (_late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
+    found = (_alarms(user, now), _late(user, now), _failed(user, now), _due(user, now), _waiting(user, now))
     return [panel for panel in found if panel is not None]
+
+
+def _alarms(user: User, now: dt.datetime) -> Panel | None:
+    """What the watcher has found and is not over. Shown only while there is something."""
+    if not user.has_perm("config.view_alarm"):
+        return None
+    rows = [
+        Row(
+            title=alarm.title,
+            note=alarm.detail[:160] or alarm.mend[:160],
+            side=str(naturaltime(alarm.raised_at)),
+            href=link("config_alarm_change", alarm.pk),
+            tone="bad",
+        )
+        for alarm in Alarm.objects.open()[:_ROWS]
+    ]
+    return Panel(_("Alarms"), rows, "") if rows else None
 
 
 def _draw_row(draw: Draw, *, note: str, side: str, tone: str) -> Row:
@@ -174,7 +195,7 @@ def _failed(user: User, now: dt.datetime) -> Panel | None:
         rows += [
             _draw_row(
                 draw,
-                note=draw.execution_error[:160],
+                note=Truncator(draw.execution_error).words(30),
                 side=_("tries again %(when)s") % {"when": naturaltime(draw.next_attempt_at)}
                 if draw.next_attempt_at
                 else "",
@@ -205,13 +226,28 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
     rows: list[Row] = []
     sees_draws, sees_awards = user.has_perm("draws.view_draw"), user.has_perm("draws.view_award")
     sees_approvals = user.has_perm("payments.view_approval")
-    if not (sees_draws or sees_awards or sees_approvals):
+    erases = user.has_perm("accounts.erase_person")
+    if not (sees_draws or sees_awards or sees_approvals or erases):
         return None
+    if erases:
+        held = Erasure.objects.waiting().exclude(problem="").order_by("due_at")
+        rows += [
+            Row(
+                title=_("An erasure is held up"),
+                note=erasure.problem,
+                side=str(naturaltime(erasure.due_at)),
+                href=link("accounts_erasure_change", erasure.pk),
+                tone="bad",
+            )
+            for erasure in held[:_ROWS]
+        ]
     if sees_approvals:
         rows += _approval_rows(user, now)
     if sees_draws:
         drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
         rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
+        texts = AnnouncedText.objects.filter(confirmed_at=None, rejected_at=None, draw__status__in=_UNDER_WAY)
+        rows += [_text_row(text, user) for text in texts.select_related("draw", "entered_by")[:_ROWS]]
         vacant = Draw.objects.filter(vacant_slots__gt=0).order_by("draw_at")
         rows += [_vacant_row(draw) for draw in vacant[:_ROWS]]
     if sees_awards:
@@ -241,6 +277,12 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
                 )
             )
     return Panel(_("Waiting for a person"), rows, _("Nobody has to do anything."))
+
+
+def _text_row(text: AnnouncedText, user: User) -> Row:
+    note = _("%(who)s has entered the announced text: another admin looks it up and confirms it.")
+    side = _("another confirms") if text.entered_by_id == user.pk else _("for you to confirm")
+    return _draw_row(text.draw, note=note % {"who": text.entered_by}, side=side, tone="wait")
 
 
 def _vacant_row(draw: Draw) -> Row:

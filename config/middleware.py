@@ -1,12 +1,15 @@
-"""What holds for every response: its headers; and under `/api/` who may read it, how often, and how errors look."""
+"""What holds for every response: its headers; who finds `/admin/`; and under `/api/` who may read it, how often, and
+how errors look."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 
 from accounts.rest import seconds_over
 from audit.middleware import client_address
@@ -24,6 +27,13 @@ _ADMIN = (
 )
 
 
+# What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
+_PERMISSIONS = (
+    "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), "
+    "magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()"
+)
+
+
 class ContentSecurityPolicyMiddleware:
     """No inline script, no eval and nothing from elsewhere on our pages; `/admin/` alone is relaxed."""
 
@@ -34,7 +44,33 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
         response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response
+
+
+class AdminMiddleware:
+    """What one has no right to isn't there: under `/admin/` whoever is signed in gets 404 for it, as everywhere else.
+
+    Who is not signed in is led to the sign-in. A form without its token stays 403: that is no question of rights.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.path_info.startswith("/admin/")
+            and request.user.is_authenticated
+            and not request.user.is_staff
+        ):
+            return page_not_found(request, Http404())
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Called by Django with what a view has raised."""
+        if isinstance(exception, PermissionDenied) and request.path_info.startswith("/admin/"):
+            return page_not_found(request, Http404())
+        return None
 
 
 class ApiMiddleware:
@@ -64,7 +100,7 @@ class ApiMiddleware:
     def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return _preflight(request)
-        if wait := seconds_over("address", _network_of(request), settings.API_LIMIT_ADDRESS):
+        if wait := seconds_over("address", network_of(request), settings.API_LIMIT_ADDRESS):
             response: HttpResponse = problem_response(
                 status=429,
                 detail=_("Too many requests from this address. Wait %(count)d seconds.") % {"count": wait},
@@ -91,7 +127,7 @@ def _preflight(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _network_of(request: HttpRequest) -> str:
+def network_of(request: HttpRequest) -> str:
     """Who is counted as one: an IPv4 address, or the /64 that one IPv6 customer has all addresses of."""
     address = client_address(request) or "unknown"
     return ":".join(ip_address(address).exploded.split(":")[:4]) if ":" in address else address

@@ -25,6 +25,7 @@ _VIEW_ALL = (
     "draws.view_prizeaddress",
     "draws.view_drawreport",
     "draws.view_entryimport",
+    "draws.view_entryupload",
     "draws.view_importrejection",
     "notifications.view_message",
     "notifications.view_delivery",
@@ -58,6 +59,8 @@ _SCHEDULE = (
     "django_celery_beat.add_intervalschedule",
     "django_celery_results.view_taskresult",
 )
+# Whether the site itself is well.
+_WATCH = ("config.view_alarm", "config.view_alarmnotice")
 _MONEY = (
     "payments.view_account",
     "payments.view_ledgerentry",
@@ -72,15 +75,22 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_DRAWS,
         *_MONEY,
         *_SCHEDULE,
+        *_WATCH,
         "auth.view_group",
         "accounts.view_apikey",
         "accounts.revoke_apikey",
+        "accounts.view_erasure",
+        "accounts.erase_person",
         "draws.execute_draw",
+        "draws.call_off_draw",
         "notifications.process_notifications",
         "accounts.add_user",
         "accounts.change_user",
+        "accounts.view_failedsignin",
+        "accounts.unlock_sign_in",
+        "accounts.reset_second_factor",
     ),
-    MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, "notifications.process_notifications"),
+    MANAGER_ADMIN: (*_VIEW_ALL, *_DRAWS, *_WATCH, "notifications.process_notifications"),
     FINANCE: (
         "accounts.view_user",
         "audit.view_record",
@@ -88,10 +98,18 @@ ROLES: dict[str, tuple[str, ...]] = {
         "draws.view_draw",
         "draws.view_award",
         "draws.fund_draw",
+        # To agree to it: asking takes `draws.cancel_draw` as well.
+        "draws.call_off_draw",
         "payments.view_approval",
         *_MONEY,
     ),
-    SUPPORT_LEAD: ("accounts.view_user", "notifications.view_message", "notifications.view_delivery"),
+    SUPPORT_LEAD: (
+        "accounts.view_user",
+        "accounts.view_failedsignin",
+        "accounts.unlock_sign_in",
+        "notifications.view_message",
+        "notifications.view_delivery",
+    ),
     OPERATOR: (),
     HOST: (),
 }

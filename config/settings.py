@@ -10,17 +10,17 @@ import secrets
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from audit.client import networks
+from config.environment import NamingEnv
 
 django_stubs_ext.monkeypatch()
 
-env = environ.Env()
+env = NamingEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("FAIRGROUND_DATA", default=str(BASE_DIR / ".data")))
 
@@ -54,6 +54,8 @@ def _kept_secret(variable: str, make: str) -> str:
 SECRET_KEY = _kept_secret("SECRET_KEY", secrets.token_urlsafe(50))
 # Comma-separated Fernet keys, newest first: the first encrypts, all decrypt.
 DRAW_SECRET_KEYS = _kept_secret("DRAW_SECRET_KEYS", Fernet.generate_key().decode()).split(",")
+# The same for secrets of authenticator apps and recovery codes.
+SECOND_FACTOR_KEYS = _kept_secret("SECOND_FACTOR_KEYS", Fernet.generate_key().decode()).split(",")
 # Base addresses of drand relays, asked in turn. With any, new draws take their number from drand by default.
 DRAND_RELAYS = env.list("DRAND_RELAYS", default=[])
 # Signs links that open something without a sign-in (claim, preferences, live topics).
@@ -85,6 +87,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "axes",
     "django_celery_beat",
     "django_celery_results",
     "django_htmx",
@@ -95,8 +98,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit.middleware.AuditContextMiddleware",  # first, so that every line logged has the request's id
+    "config.operations.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.operations.middleware.ProbeMiddleware",
     "config.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -104,11 +109,16 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.AdminMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.sign_in.SessionMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "config.form_limits.FormLimitMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -120,6 +130,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["accounts.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -145,6 +156,8 @@ if DATABASE_POOL_SIZE:
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+# A server that does not answer is an error soon, and not a page that hangs.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
@@ -156,14 +169,17 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.sessions"  # in PostgreSQL, with what the list of one's sessions shows
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "max_retries": 1}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "config.tasks.check_books": {"queue": "bulk"},
     "draws.tasks.check": {"queue": "bulk"},  # reads every entry of every draw: nobody waits for it
+    "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
+    "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
@@ -171,15 +187,15 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:WatchedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "axes.backends.AxesStandaloneBackend",  # first: who is locked out does not get as far as the password
+    "allauth.account.auth_backends.AuthenticationBackend",  # is Django's own too, for permissions
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -203,7 +219,58 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+ACCOUNT_ADAPTER = "config.sign_in.AccountAdapter"
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one counts once it is confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Held in Redis and gone with it; what is held in PostgreSQL, by axes, is narrower and stays.
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "60/m/ip,60/h/key", "signup": "20/m/ip"}
+MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+# Nobody gets in with an address that is not confirmed, so none can have a factor. What is left is somebody with a
+# factor who changes the address, and a pending one keeps nobody out (accounts/sign_up.py).
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "authenticate": "accounts.code_forms.CodeForm",
+    "reauthenticate": "accounts.code_forms.ReauthenticationCodeForm",
+    "activate_totp": "accounts.code_forms.ActivationForm",
+    "add_webauthn": "accounts.passkey_forms.AddForm",
+    "login_webauthn": "accounts.passkey_forms.SignInForm",
+    "authenticate_webauthn": "accounts.passkey_forms.SecondFactorForm",
+    "reauthenticate_webauthn": "accounts.passkey_forms.ConfirmationForm",
+}
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute off
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = EMBEDDED  # http://localhost
+
+# Staff reach nothing of /admin/ without a second factor; only an embedded site may waive it.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not EMBEDDED)
+# What opens the page on which the first Super Admin is made; empty: there is none.
+ADMIN_SETUP_TOKEN = env.str("ADMIN_SETUP_TOKEN", default="")
+SIGN_IN_FAILURES = env.int("SIGN_IN_FAILURES", default=8)
+SIGN_IN_LOCK_MINUTES = env.int("SIGN_IN_LOCK_MINUTES", default=15)
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_FAILURE_LIMIT = "accounts.lockouts.failure_limit"
+AXES_COOLOFF_TIME = "accounts.lockouts.lock_time"
+AXES_LOCKOUT_PARAMETERS = "accounts.lockouts.counted_together"
+AXES_USERNAME_CALLABLE = "accounts.lockouts.account_tried"
+AXES_LOCKOUT_CALLABLE = "accounts.lockouts.locked_out"
+AXES_CLIENT_IP_CALLABLE = "config.sign_in.counted_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # who signed in when is in the list of sessions
+AXES_ENABLE_ADMIN = False  # config/lockout_admin.py
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "ip_address",
+    "login",
+    "email",
+    "code",
+    "credential",
+    "csrfmiddlewaretoken",
+]
+AXES_VERBOSE = False
 
 # Acts with money: how old a sign-in may be, and from which amounts on two people are needed (payments/limits.py).
 FRESH_SIGN_IN_MINUTES = env.int("FRESH_SIGN_IN_MINUTES", default=15)
@@ -221,7 +288,8 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CRON_SECRET = env.str("CRON_SECRET", default="")
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("sw", _("Swahili")), ("bn", _("Bengali")), ("fr", _("French"))]
+# Only what there is a catalogue for: a page half in another language, and said to be in it, helps nobody.
+LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -242,6 +310,8 @@ STORAGES = {
 }
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(DATA_DIR / "media"))
 MEDIA_URL = "/media/"
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=200) * 2**20
+FILE_UPLOAD_HANDLERS = ["config.uploads.BoundedUploadHandler"]
 
 # E-mail: EMAIL_URL (smtp://, consolemail://, …); an embedded site without it keeps a developer's mailbox.
 if EMAIL_URL := env.str("EMAIL_URL", default=""):
@@ -256,6 +326,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fa
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 if not EMBEDDED:
+    # Probes and scrapers ask the process itself, inside the network.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -270,6 +342,7 @@ X_FRAME_OPTIONS = "DENY"
 
 from config.admin_theme import UNFOLD  # noqa: E402
 from config.logging import LOGGING  # noqa: E402
+from config.operations_settings import *  # noqa: E402, F403
 from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: E402
 
 __all__ = ["LOGGING", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]

@@ -25,7 +25,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("draws.voucher", "local_activity"),
             ("draws.prizeaddress", "local_shipping"),
             ("draws.entry", "group"),
-            ("draws.entryimport", "upload_file"),
+            ("draws.entryupload", "upload_file"),
+            ("draws.entryimport", "playlist_add_check"),
             ("draws.drawreport", "verified"),
         ),
     ),
@@ -45,7 +46,13 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         gettext_lazy("People"),
-        (("accounts.user", "person"), ("auth.group", "badge"), ("accounts.apikey", "key")),
+        (
+            ("accounts.user", "person"),
+            ("auth.group", "badge"),
+            ("accounts.apikey", "key"),
+            ("accounts.erasure", "person_off"),
+            ("accounts.failedsignin", "lock_person"),
+        ),
     ),
     (
         gettext_lazy("Record"),
@@ -53,6 +60,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("audit.record", "history"),
             ("audit.seal", "lock"),
             ("django_celery_beat.periodictask", "schedule"),
+            ("config.alarm", "notifications_active"),
         ),
     ),
 )

@@ -202,15 +202,10 @@ class Supervisor:
         self.host, self.port = host, port
         self.terminal, self.leash = terminal, leash
         uvicorn = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-        self.web = Child("web", [*uvicorn, "--timeout-graceful-shutdown", "3"])
+        # Our own line about each request names no secrets; the server's would hold those that stand in addresses.
+        self.web = Child("web", [*uvicorn, "--no-access-log", "--timeout-graceful-shutdown", "3"])
         worker = [*_CELERY, "worker", "-Q", "critical,default,bulk", "-c", "2", *WORKER_OPTIONS]
-        beat = [
-            *_CELERY,
-            "beat",
-            "--scheduler",
-            "django_celery_beat.schedulers:DatabaseScheduler",
-            "--pidfile=",
-        ]
+        beat = [*_CELERY, "beat", "--pidfile="]
         self.children = [self.web, Child("worker", worker), Child("beat", beat)]
         self.selector = selectors.DefaultSelector()
         self.environment: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Pages of the site as a whole: home, dashboard, errors, health."""
+"""Pages of the site as a whole: home, dashboard, errors."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template import loader
 from django.urls import reverse
@@ -20,6 +20,7 @@ from accounts.models import User
 from audit.context import origin
 from draws.models import Draw, Entry, Winner
 from draws.services.awarding import claimable_awards
+from draws.services.history import shown_phase
 from draws.services.publishing import prize_totals
 from payments.accounts import wallet_balances
 
@@ -47,7 +48,7 @@ class MyEntry:
 
 
 def _stalls(draws: Iterable[Draw], now: dt.datetime) -> list[Stall]:
-    return [Stall(draw, draw.phase(now), sorted(prize_totals(draw).items())) for draw in draws]
+    return [Stall(draw, shown_phase(draw, now=now), sorted(prize_totals(draw).items())) for draw in draws]
 
 
 @require_safe
@@ -117,11 +118,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     came_from = origin.get()
     context = {"request_id": came_from.request_id if came_from else ""}
     return HttpResponseServerError(loader.render_to_string("500.html", context))
-
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. Says nothing about the database: `/readyz` does."""
-    return JsonResponse({"healthy": True, "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")})
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:

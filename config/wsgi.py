@@ -12,3 +12,7 @@ os.environ.setdefault("DATABASE_POOL_SIZE", "10")
 embedded.ensure()
 
 application = get_wsgi_application()
+
+from config.operations.watcher import start_watcher  # noqa: E402  (models exist only now)
+
+watcher = start_watcher()

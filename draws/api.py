@@ -149,8 +149,14 @@ class DrawProof(APIView):
 
     @extend_schema(tags=["draws"], operation_id="get_proof", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str) -> Response:
-        """The proof of a completed draw, as `docs/proof-format.md` describes it; `verify_draw.py` checks it."""
-        return Response(services.proof_of(_completed_draw(slug)))
+        """The proof of a completed draw, as `docs/proof-format.md` describes it; `verify_draw.py` checks it.
+
+        Of a draw that was called off after its freeze: of what it would have drawn.
+        """
+        proof = services.published_proof(_public_draw(slug))
+        if proof is None:
+            raise Http404
+        return Response(proof)
 
 
 class MyEntries(generics.ListAPIView[Entry]):

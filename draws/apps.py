@@ -13,8 +13,7 @@ class DrawsConfig(AppConfig):
     verbose_name = "Draws"
 
     def ready(self) -> None:
-        from draws import kinds, scopes, sources, subjects  # noqa: PLC0415  (models exist only now)
-        from draws.services import funding  # noqa: PLC0415
+        from draws import acts, kinds, scopes, sources, subjects  # noqa: PLC0415  (models exist only now)
         from draws.services.draw_awards import DRAW_AWARDS  # noqa: PLC0415
 
         checks.register(check_relays, checks.Tags.compatibility)
@@ -23,4 +22,4 @@ class DrawsConfig(AppConfig):
         scopes.register_scopes()
         subjects.register()
         sources.register_source(DRAW_AWARDS)
-        funding.register_acts()
+        acts.register_acts()

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from draws import services
-from draws.models import Draw, Entry
+from draws.models import CalledOff, Draw, Entry
+
+_SLOTS_SHOWN = 200
 
 # The checks of static/js/verify/verify.js, in its order, each in a sentence for people.
 CHECKS = (
@@ -62,9 +65,13 @@ CHECKS = (
 
 @require_safe
 def verify(request: HttpRequest, slug: str) -> HttpResponse:
-    """Draw it again in the reader's own browser. Before the draw it is the draw's page."""
+    """Draw it again in the reader's own browser. Before the draw it is the draw's page.
+
+    Of a draw that was called off after its freeze it shows what that would have drawn.
+    """
     draw = get_object_or_404(Draw.objects.public(), slug=slug)
-    if draw.status != Draw.Status.COMPLETED:
+    called_off = services.called_off_of(draw)
+    if draw.status != Draw.Status.COMPLETED and called_off is None:
         return redirect(draw)
     if draw.manifest is None:
         raise Http404
@@ -74,13 +81,28 @@ def verify(request: HttpRequest, slug: str) -> HttpResponse:
         "draws/verify.html",
         {
             "draw": draw,
-            "report": draw.report,
+            "entries": draw.manifest["entries"],
+            "called_off": called_off,
+            "would_have_won": _would_have_won(draw, called_off),
+            "missing": services.values_missing(draw, now=timezone.now()) if called_off is not None else [],
             "checks": CHECKS,
             "labels": [source["label"] for source in sources if source["type"] == "public_text"],
             "has_drand": any(source["type"] == "drand" for source in sources),
             "verify_command": "python verify_draw.py proof.json entries.csv",
         },
     )
+
+
+def _would_have_won(draw: Draw, called_off: CalledOff | None) -> list[dict[str, Any]]:
+    """Prize, public id and rank of each slot of a called-off draw; as many as fit on the page, the proof has all."""
+    if called_off is None or called_off.proof is None:
+        return []
+    titles = dict(draw.prizes.values_list("code", "title"))
+    return [
+        {"prize": titles.get(slot["prize"], slot["prize"]), "pid": slot["pid"], "rank": slot["rank"]}
+        for slot in called_off.proof["slots"][:_SLOTS_SHOWN]
+        if slot["pid"] is not None
+    ]
 
 
 def receipt_evidence(draw: Draw, entry: Entry) -> dict[str, Any]:

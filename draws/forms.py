@@ -73,12 +73,22 @@ def at_zone(wall: dt.datetime, zone: zoneinfo.ZoneInfo) -> dt.datetime:
 
     Raises `ValidationError` for a time that they skip or show twice, in the night when clocks change.
     """
-    early, late = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
-    if early != late:
+    before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    if before != after:
+        assert before is not None
+        assert after is not None
         raise forms.ValidationError(
-            gettext("Clocks in %(zone)s change at this time: it is skipped or comes twice. Choose another."),
+            gettext(
+                "Clocks in %(zone)s change at this time: they go forward, and %(wall)s is skipped. Choose another "
+                "time, such as an hour later."
+            )
+            if before < after
+            else gettext(
+                "Clocks in %(zone)s change at this time: they go back, and %(wall)s comes twice. Choose a time that "
+                "comes once, or take UTC as the zone of the draw."
+            ),
             code="dst",
-            params={"zone": zone.key},
+            params={"zone": zone.key, "wall": f"{wall:%H:%M}"},
         )
     return wall.replace(tzinfo=zone).astimezone(dt.UTC)
 
@@ -366,6 +376,16 @@ class ReasonForm(forms.Form):
     )
 
 
+class PublicReasonForm(ReasonForm):
+    """A reason that stands on the draw's page, for everybody."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = gettext(
+            "Published on the draw's page and told to everybody who has entered: name no person."
+        )
+
+
 class FundForm(ReasonForm):
     """Money into a draw's pool. `token` is made with the form: sent twice, it funds once."""
 
@@ -416,7 +436,7 @@ class ReturnForm(FundForm):
 
 
 class ImportForm(forms.Form):
-    """A CSV file of entrants, known by its content and not by its name."""
+    """A CSV file of entrants. Whether it is one, the service finds out."""
 
     file = forms.FileField(
         label=_("CSV file"),
@@ -425,14 +445,3 @@ class ImportForm(forms.Form):
             "One person a line: e-mail or phone, name, tickets. UTF-8, with or without a first line of names."
         ),
     )
-
-    def clean_file(self) -> Any:
-        upload = self.cleaned_data["file"]
-        start = upload.file.read(4096)
-        upload.file.seek(0)
-        if b"\x00" in start or start.startswith(b"PK\x03\x04"):
-            raise forms.ValidationError(
-                gettext("This is not a CSV file. In a spreadsheet choose “Save as”, then “CSV (UTF-8)”."),
-                code="content",
-            )
-        return upload

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.roles import MANAGER_ADMIN, SUPER_ADMIN
-from draws.models import Award, Draw, Entry, Winner
+from draws.models import Award, Draw, Entry, EntryUpload, Winner
 from draws.services.claiming import claim_token
 from draws.services.eligibility import who_may_still_enter
 from draws.sources import source_of
@@ -115,6 +115,13 @@ def admins(message: Message) -> QuerySet[User, dict[str, object]]:
     return members(User.objects.filter(pk__in=staff.values("pk")))
 
 
+def admins_and_sender(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Super Admins and Manager Admins, and whoever sent the file the message is about."""
+    sender = EntryUpload.objects.filter(public_id=message.context["upload"]).values("by_id")
+    told = Q(is_superuser=True) | Q(groups__name__in=ADMIN_ROLES) | Q(pk__in=sender)
+    return members(User.objects.filter(pk__in=User.objects.filter(told, is_active=True).values("pk")))
+
+
 def teased(message: Message) -> QuerySet[User, dict[str, object]]:
     """Members seen within 90 days who asked to hear of coming draws."""
     since = message.not_before - TEASER_AFTER_SIGN_IN
@@ -150,11 +157,30 @@ KINDS = (
     Kind(
         name="draws.entries_frozen",
         title=_("Entries are frozen"),
-        category=Category.SERVICE,
-        channels=_INBOX_OR_MAIL,
+        # Copies of the fingerprint in other people's mailboxes are the anchor of the proof: they go to members
+        # too, can't be switched off, and nobody takes them back.
+        category=Category.TRANSACTIONAL,
+        irrevocable=True,
+        channels=_BOTH,
         variables={**_ABOUT, "draw_at": dt.datetime, "manifest_sha256": str, "entries": int},
         params={"pid": str, "tickets": int},
         recipients=entrants,
+    ),
+    Kind(
+        name="draws.entry_withdrawn",
+        title=_("An entry was taken out"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
+    ),
+    Kind(
+        name="draws.entry_disqualified",
+        title=_("An entry was disqualified"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
     ),
     Kind(
         name="draws.winner_announcement",
@@ -175,6 +201,15 @@ KINDS = (
         params=_PRIZE,
         links={"claim_url": claim_url},
         recipients=late_claimers,
+    ),
+    Kind(
+        name="draws.claim_link",
+        title=_("The link to a prize, once more"),
+        category=Category.TRANSACTIONAL,
+        channels={Channel.EMAIL: Reach.EVERYONE},
+        variables={**_ABOUT, "claim_until": dt.datetime},
+        params={"prize": str, "award": str, "award_state": str},
+        links={"claim_url": claim_url},
     ),
     Kind(
         name="draws.prize_forfeited",
@@ -206,7 +241,14 @@ KINDS = (
         title=_("Summary of a draw, for admins"),
         category=Category.TRANSACTIONAL,
         channels=_BOTH,
-        variables={**_ABOUT, "winners": int, "entries": int, "awarded": str, "leftover": str},
+        variables={
+            **_ABOUT,
+            "winners": int,
+            "entries": int,
+            "awarded": str,
+            "leftover": str,
+            "unreachable": str,
+        },
         recipients=admins,
     ),
     Kind(
@@ -226,10 +268,35 @@ KINDS = (
         recipients=admins,
     ),
     Kind(
+        name="draws.freeze_failed",
+        title=_("Entries could not be frozen, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
+        recipients=admins,
+    ),
+    Kind(
+        name="draws.import_stopped",
+        title=_("A file of entrants was not imported, for admins"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "upload": str, "file": str, "why": str, "page": str},
+        recipients=admins_and_sender,
+    ),
+    Kind(
         name="draws.draw_cancelled",
         title=_("A draw was cancelled"),
         category=Category.TRANSACTIONAL,
         channels=_INBOX_OR_MAIL,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str, "tickets": int},
+        recipients=entrants,
+    ),
+    Kind(
+        name="draws.draw_called_off",
+        title=_("A draw was called off after its entries were frozen"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
         variables={**_ABOUT, "reason": str},
         params={"pid": str, "tickets": int},
         recipients=entrants,

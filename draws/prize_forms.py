@@ -1,13 +1,12 @@
 """What winners type: where a thing should be sent."""
 
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.countries import countries
 from draws.services.claiming import Address
 from draws.vwd1 import normalise_identity
 
@@ -81,16 +80,8 @@ _NO_POSTCODES = frozenset(
 )
 
 
-@cache
-def country_choices() -> list[tuple[str, str]]:
-    """(ISO 3166 code, English name), by name; the table is the one that comes with the time zones."""
-    table = (resources.files("tzdata.zoneinfo") / "iso3166.tab").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
-    return sorted(((code, name) for code, name in rows), key=lambda item: item[1])
-
-
 def _country_choices_with_none() -> list[tuple[str, str]]:
-    return [("", gettext("Choose a country")), *country_choices()]
+    return [("", gettext("Choose a country")), *countries()]
 
 
 def _text(label: Any, length: int, autocomplete: str, **options: Any) -> forms.CharField:

@@ -24,12 +24,21 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loss:
-    """An award that its winner loses: how, why, and out of which pocket its money comes back."""
+    """An award that its winner loses: how, why, and out of which pocket its money comes back.
+
+    `asked_as` is the key under which it was asked to take money out of a wallet.
+    """
 
     award: Award
     ending: Award.Ending
     reason: str = ""
     from_wallet: bool = False
+    asked_as: str = ""
+
+    @property
+    def return_key(self) -> str:
+        """The ledger key under which the award's money comes back."""
+        return self.asked_as or f"{self.award.key}:returned"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

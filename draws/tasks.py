@@ -28,3 +28,21 @@ def expire_awards() -> None:
 def check() -> None:
     """Check every drawn draw against its proof and the ledger."""
     services.check_draws(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.draw_up_called_off")
+def draw_up_called_off() -> None:
+    """Publish what called-off draws would have drawn."""
+    services.draw_up_called_off(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.import_uploads")
+def import_uploads() -> None:
+    """Import every file of entrants that waits."""
+    services.import_due_uploads(now=timezone.now())
+
+
+@shared_task(name="draws.tasks.forget_uploads")
+def forget_uploads() -> None:
+    """Delete the files whose import ended long enough ago."""
+    services.forget_uploads(now=timezone.now())

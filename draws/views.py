@@ -12,9 +12,11 @@ from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from accounts.countries import countries
 from accounts.models import User
 from audit.services import newest_seal
 from draws import services
@@ -23,8 +25,9 @@ from draws.models import Draw, Entry, Winner
 from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
 from draws.services.excluding import excluded_draws
-from draws.services.history import story_of
+from draws.services.history import shown_phase, story_of
 from draws.services.publishing import prize_totals
+from draws.services.turns import turns_of
 from draws.verifier import verify_draw
 
 _PAGE = 12
@@ -36,9 +39,10 @@ def _public_draw(slug: str) -> Draw:
     return get_object_or_404(Draw.objects.public(), slug=slug)
 
 
-def _with_prizes(draws: list[Draw]) -> list[Draw]:
+def _with_prizes(draws: list[Draw], now: dt.datetime) -> list[Draw]:
     """Give each draw what its card shows, in one query for all."""
     for draw in draws:
+        draw.shown_phase = shown_phase(draw, now=now)  # type: ignore[attr-defined]
         draw.totals = sorted(prize_totals(draw).items())  # type: ignore[attr-defined]
     return draws
 
@@ -49,14 +53,14 @@ def draw_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     public = Draw.objects.public().prefetch_related("prizes")
     past = Paginator(public.past().order_by("-draw_at"), _PAGE).get_page(request.GET.get("page"))
-    past.object_list = _with_prizes(list(past.object_list))
+    past.object_list = _with_prizes(list(past.object_list), now)
     return render(
         request,
         "draws/list.html",
         {
-            "open_draws": _with_prizes(list(public.open(now).order_by("closes_at")[:_PAGE])),
-            "waiting_draws": _with_prizes(list(public.awaiting_draw(now).order_by("draw_at")[:_PAGE])),
-            "upcoming_draws": _with_prizes(list(public.upcoming(now).order_by("opens_at")[:_PAGE])),
+            "open_draws": _with_prizes(list(public.open(now).order_by("closes_at")[:_PAGE]), now),
+            "waiting_draws": _with_prizes(list(public.awaiting_draw(now).order_by("draw_at")[:_PAGE]), now),
+            "upcoming_draws": _with_prizes(list(public.upcoming(now).order_by("opens_at")[:_PAGE]), now),
             "past_draws": past,
             "now": now,
         },
@@ -82,10 +86,12 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     if isinstance(request.user, User):
         entry = services.entry_of(draw=draw, member=request.user)
     why_not = _why_not(draw, phase, request.user, now)
+    prizes = list(draw.prizes.all())
     return {
         "draw": draw,
-        "phase": phase,
-        "prizes": draw.prizes.all(),
+        "phase": shown_phase(draw, now=now),
+        "prizes": prizes,
+        "prize_count": sum(prize.quantity for prize in prizes),
         "prize_total": sorted(prize_totals(draw).items()),
         "entry": entry,
         "entries_count": draw.entries_count if draw.entries_count is not None else _count_entries(draw),
@@ -94,6 +100,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         "why_not": why_not,
         "conditions": _conditions(draw),
         "notes": story_of(draw, now=now),
+        "called_off": services.called_off_of(draw),
         "next_time": _next_time(draw, phase),
         "now": now,
     }
@@ -120,7 +127,9 @@ def _conditions(draw: Draw) -> list[str]:
             _("For people of %(age)d or older on the day entries close.") % {"age": draw.min_age}
         )
     if draw.countries:
-        conditions.append(_("For people in %(countries)s.") % {"countries": ", ".join(draw.countries)})
+        names = dict(countries())
+        listed = get_text_list([names.get(code, code) for code in draw.countries], _("or"))
+        conditions.append(_("For people in %(countries)s.") % {"countries": listed})
     for other in excluded_draws(draw):
         conditions.append(_("Winners of “%(draw)s” can't win again here.") % {"draw": other})
     return conditions
@@ -158,6 +167,22 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @login_required
+@require_POST
+def leave(request: HttpRequest, slug: str) -> HttpResponse:
+    """Out again, while entries are open."""
+    draw = _public_draw(slug)
+    assert isinstance(request.user, User)
+    try:
+        was_in = services.leave_draw(draw=draw, member=request.user, now=timezone.now())
+    except services.DrawError as error:
+        messages.error(request, str(error))
+    else:
+        if was_in:
+            messages.success(request, _("You are out of this draw."))
+    return redirect(draw)
+
+
+@login_required
 @require_safe
 def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     """My entry: the pid that will be published, and the salt that proves it is mine."""
@@ -190,8 +215,10 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
         .order_by("slot")
     )
     page = Paginator(standing, _WINNERS_PAGE).get_page(request.GET.get("page"))
+    # Also of somebody who was entered before they had an account.
+    mine = services.entry_of(draw=draw, member=request.user) if isinstance(request.user, User) else None
     for winner in page.object_list:
-        winner.is_me = request.user.is_authenticated and winner.entry.member_id == request.user.pk  # type: ignore[attr-defined]
+        winner.is_me = mine is not None and winner.entry_id == mine.pk  # type: ignore[attr-defined]
     return render(
         request,
         "draws/results.html",
@@ -200,6 +227,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             "winners": page,
             "report": draw.report,
             "notes": story_of(draw, now=timezone.now()),
+            "turns": turns_of(draw),
             "announced": draw.announced_texts.filter(confirmed_at__isnull=False).order_by("position"),
             "awarded": sorted(draw.report.awarded.items()),
             "verify_command": "python verify_draw.py proof.json entries.csv",
@@ -209,11 +237,12 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 def proof_json(request: HttpRequest, slug: str) -> HttpResponse:
-    """The proof of an executed draw."""
+    """The proof of an executed draw, or of what a called-off one would have drawn."""
     draw = _public_draw(slug)
-    if draw.status != Draw.Status.COMPLETED:
+    proof = services.published_proof(draw)
+    if proof is None:
         raise Http404
-    return _json(services.proof_of(draw), f"{draw.slug}-proof.json")
+    return _json(proof, f"{draw.slug}-proof.json")
 
 
 @require_GET

@@ -31,7 +31,7 @@ from notifications.services.inbox import (
 from notifications.topics import topics_of
 
 LETTERS_A_PAGE = 20
-MAILS_A_PAGE = 50
+MAILS_A_PAGE = 20
 # A mail may bring its own styles and pictures inside itself; it runs nothing and fetches nothing.
 MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "

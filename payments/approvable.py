@@ -1,4 +1,4 @@
-"""Acts with money that may need a second person: what one says, and the kinds that apps register.
+"""Acts that may need a second person: what one says, and the kinds that apps register.
 
 An app that owns such acts registers an `ApprovableKind` in `AppConfig.ready()`. It brings along who may do
 it, which accounts it moves, and the function that does it. `payments.approvals` calls that function, at once or
@@ -55,18 +55,18 @@ class Signatures:
     approved_by: User | None = None
 
 
-Doer = Callable[[MoneyAct, Signatures, dt.datetime], LedgerEntry]
+Doer = Callable[[MoneyAct, Signatures, dt.datetime], LedgerEntry | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovableKind:
-    """A kind of act with money.
+    """A kind of act with money; or, where `always_two`, one that takes two people whatever it moves.
 
     `permission` is needed by whoever does it, and by whoever agrees to it. `names` says what staff call the things that
     acts are about, many at once. `moves` says what its ledger entry will
     hold: code of account to signed minor units; the entry is compared with it. `do` runs inside the caller's
     transaction, takes the rows it needs, checks again what must hold, and posts one entry under the
-    act's key. `why_not` is a sentence if it makes no sense as things stand, without locking anything. `refusals` are
+    act's key. Where `always_two`, acts name no amounts, `moves` is empty, and `do` returns None. `why_not` is a sentence if it makes no sense as things stand, without locking anything. `refusals` are
     the errors whose message is a sentence for people.
     """
 
@@ -78,6 +78,7 @@ class ApprovableKind:
     do: Doer
     why_not: Callable[[MoneyAct], str] = lambda act: ""
     refusals: tuple[type[Exception], ...] = ()
+    always_two: bool = False
 
 
 class UnknownKindError(LookupError):

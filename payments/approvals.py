@@ -1,12 +1,17 @@
 """Two people for large amounts: acts with money are done at once below a limit, and wait for a second above it.
 
+So do acts of a kind that always takes two; they move nothing of their own and leave no ledger entry.
+
 `request_or_do` is the one way in. What waits is an `Approval`; `approve` does exactly what was asked, in one
 transaction: the request is locked, whoever asked is refused (here, and by a CHECK of the table), the digest of what
 is stored is the digest of what was asked, and the ledger entry holds what the kind said it would. A request whose time
 has run out is never done, whether or not the job has marked it.
 
-Locks come in this order: the approval, then rows of features, then the ledger. So whoever holds a feature's row must
-not go on to lock an approval.
+Held against the limit is what the person has moved alone in the last 24 hours, this act included; under a lock of
+that person, so that two acts at the same moment don't each find room for one.
+
+Locks come in this order: the approval, or the person who acts alone; then rows of features, then the ledger. So whoever
+holds a feature's row must not go on to lock an approval or to ask for an act.
 """
 
 import datetime as dt
@@ -23,6 +28,7 @@ from accounts.models import User
 from accounts.rights import holders_of
 from audit.services import record
 from notifications.services import Recipient, notify
+from payments.alone import lock_person, moved_alone, note_alone
 from payments.approvable import ApprovableKind, MoneyAct, Signatures, UnknownKindError, approvable, known_acts
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError
 from payments.limits import needs_second_person
@@ -71,8 +77,9 @@ class Outcome:
 
 
 def request_or_do(*, act: MoneyAct, by: User, now: dt.datetime) -> Outcome:
-    """Do `act` at once, or file it to wait for a second person where an amount is above its limit.
+    """Do `act` at once, or file it to wait for a second person.
 
+    A second is needed where the amount, with what `by` has moved alone in the last 24 hours, is above the limit.
     Whether `by` may do it at all is the caller's to check. Repeats of `act.idem_key` with the same content by the same
     person give the first outcome. Raises `ApprovalError`, the kind's own refusals, and `IdempotencyConflictError`.
     """
@@ -82,11 +89,8 @@ def request_or_do(*, act: MoneyAct, by: User, now: dt.datetime) -> Outcome:
     _hold_to_amounts(kind, act)
     if (known := Approval.objects.filter(idem_key=act.idem_key).first()) is not None:
         return _repeated(known, act, by)
-    # A key that the ledger knows moves nothing any more: the entry comes back, or a conflict.
-    done_before = LedgerEntry.objects.filter(idem_key=act.idem_key).exists()
-    if done_before or not needs_second_person(act.amounts):
-        with transaction.atomic():
-            return Outcome(_do(kind, act, Signatures(by=by), now))
+    if (entry := _done_alone(kind, act, by, now)) is not None:
+        return Outcome(entry)
     if sentence := kind.why_not(act):
         raise CantBeDoneError(sentence)
     try:
@@ -188,6 +192,21 @@ def expire_approvals(*, now: dt.datetime) -> list[Approval]:
     return expired
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What was asked under numbered keys of one beginning: the one that waits, and how many are closed."""
+
+    waiting: Approval | None
+    closed: int
+
+
+def requests_under(beginning: str) -> Requests:
+    """What was asked for under `<beginning>:1`, `<beginning>:2`, …"""
+    asked = list(Approval.objects.filter(idem_key__startswith=f"{beginning}:").select_related("requested_by"))
+    waiting = next((approval for approval in asked if approval.state == State.REQUESTED), None)
+    return Requests(waiting, sum(approval.state != State.REQUESTED for approval in asked))
+
+
 def act_of(approval: Approval) -> MoneyAct:
     """What was asked for."""
     return MoneyAct(
@@ -220,6 +239,11 @@ def names_of(approvals: Iterable[Approval]) -> dict[int, str]:
         approval.pk: named.get(approval.kind, {}).get(approval.about, approval.about)
         for approval in approvals
     }
+
+
+def title_of(approval: Approval) -> str:
+    """`Fund a draw's pool: KES 250,000.00`; the words alone where nothing is moved."""
+    return ": ".join(filter(None, [words_of_act(approval.kind), amounts_text(approval)]))
 
 
 def amounts_text(approval: Approval) -> str:
@@ -292,13 +316,39 @@ def _hold_to_amounts(kind: ApprovableKind, act: MoneyAct) -> None:
     moved: dict[str, int] = defaultdict(int)
     for code, amount in kind.moves(act).items():
         moved[code.rpartition(":")[2]] += max(amount, 0)
+    if kind.always_two and not act.amounts and not moved:
+        return
     if not act.amounts or dict(moved) != dict(act.amounts) or min(act.amounts.values()) < 1:
         raise ActMismatchError(f"{act.kind} says it moves {dict(act.amounts)}, and would move {dict(moved)}.")
 
 
-def _do(kind: ApprovableKind, act: MoneyAct, signatures: Signatures, now: dt.datetime) -> LedgerEntry:
-    """Let the kind do it, and hold the ledger entry to what was said."""
+def _done_alone(kind: ApprovableKind, act: MoneyAct, by: User, now: dt.datetime) -> LedgerEntry | None:
+    """Do it on one signature; None where that is not enough."""
+    if kind.always_two:
+        return None
+    with transaction.atomic():
+        lock_person(by)
+        # A key that the ledger knows moves nothing any more: the entry comes back, or a conflict. Asked under the lock,
+        # for the same form may have been sent a moment before.
+        is_repeat = LedgerEntry.objects.filter(idem_key=act.idem_key).exists()
+        if not is_repeat:
+            before = moved_alone(by, until=now)
+            amounts = {unit: amount + before.get(unit, 0) for unit, amount in act.amounts.items()}
+            if needs_second_person(amounts):
+                return None
+        entry = _do(kind, act, Signatures(by=by), now)
+        if entry is not None and not is_repeat:
+            note_alone(act, entry=entry, by=by, now=now)
+    return entry
+
+
+def _do(kind: ApprovableKind, act: MoneyAct, signatures: Signatures, now: dt.datetime) -> LedgerEntry | None:
+    """Let the kind do it, and hold the ledger entry, where it moves anything, to what was said."""
     entry = kind.do(act, signatures, now)
+    if entry is None and not act.amounts:
+        return None
+    if entry is None:
+        raise ActMismatchError(f"{act.kind} posted nothing.")
     legs: Iterable[tuple[str, int]] = entry.postings.values_list("account__code", "amount")
     if entry.idem_key != act.idem_key or dict(legs) != dict(kind.moves(act)):
         raise ActMismatchError(f"{act.kind} posted something else than was asked for.")
@@ -393,6 +443,7 @@ def _record(approval: Approval, *, by: User | None, now: dt.datetime) -> None:
 def _context(approval: Approval) -> dict[str, str | int]:
     return {
         "what": words_of_act(approval.kind),
+        "title": title_of(approval),
         "amounts": amounts_text(approval),
         "thing": names_of([approval])[approval.pk],
         "reason": approval.reason,

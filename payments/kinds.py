@@ -13,7 +13,15 @@ from payments.approvals import deciders_of
 from payments.models import Approval
 
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
-_APPROVAL = {"what": str, "amounts": str, "thing": str, "reason": str, "approval": int, "by": str}
+_APPROVAL = {
+    "title": str,
+    "what": str,
+    "amounts": str,
+    "thing": str,
+    "reason": str,
+    "approval": int,
+    "by": str,
+}
 
 
 def deciders(message: Message) -> QuerySet[User, dict[str, object]]:

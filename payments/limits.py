@@ -1,6 +1,7 @@
 """From which amount on an act with money needs a second person.
 
-The limit of a unit is the largest amount, in minor units, that one person moves alone. What the setting
+The limit of a unit is the most, in minor units, that one person moves alone within 24 hours, all acts together
+(`payments/alone.py`). What the setting
 `APPROVAL_LIMITS` names stands before the defaults below. 0: even the smallest amount needs two. A unit that
 stands in neither, such as a token of the site's own, always needs two: nobody has said what it is worth.
 """
@@ -51,7 +52,7 @@ def read_limits(items: Iterable[str]) -> tuple[dict[str, int], list[str]]:
 
 
 def limit_of(unit: str) -> int:
-    """The largest amount of the unit that one person moves alone, in minor units; 0 where nobody has said."""
+    """The most of the unit that one person moves alone within 24 hours, in minor units; 0 where nobody has said."""
     chosen, complaints = read_limits(settings.APPROVAL_LIMITS)
     if complaints:
         # Told by the system check. Until it is mended no unit has a higher limit than the default.

@@ -1,4 +1,4 @@
-"""The ledger's tables: accounts, entries, postings; and approvals of acts with money.
+"""The ledger's tables: accounts, entries, postings; approvals of acts with money, and what was done without one.
 
 Rows are written by `payments.ledger` and `payments.accounts` alone. What must hold of them is held by
 PostgreSQL (migration 0002): an entry balances in each unit, an account's postings run on without a gap,
@@ -151,7 +151,7 @@ class Posting(models.Model):
 
 
 class Approval(models.Model):
-    """An act with money that waits for a second person, and what became of it.
+    """An act that waits for a second person, and what became of it. Without amounts it has no ledger entry.
 
     What is asked for is fixed once it is asked (migration 0006), and `digest` is of all of it. The states go
     `requested → approved → done`, or end at `rejected`, `withdrawn` or `expired`; whoever asked never decides.
@@ -226,7 +226,9 @@ class Approval(models.Model):
                 name="payments_approval_decided",
             ),
             models.CheckConstraint(
-                condition=Q(state="done", result__isnull=False) | ~Q(state="done") & Q(result__isnull=True),
+                condition=Q(state="done", result__isnull=False)
+                | Q(state="done", result__isnull=True, amounts={})
+                | ~Q(state="done") & Q(result__isnull=True),
                 name="payments_approval_result",
             ),
         ]
@@ -244,3 +246,31 @@ class Approval(models.Model):
     def name(self) -> str:
         """How the trail and messages call it."""
         return f"payments.approval:{self.public_id}"
+
+
+class AloneMove(models.Model):
+    """What one person moved in a unit by one act without a second person; counted against the limit.
+
+    Append-only (migration 0009): whoever could take a row back could move the same again.
+    """
+
+    entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="+", db_index=False)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    unit = models.CharField(_("unit"), max_length=16)
+    amount = models.BigIntegerField(_("amount"))
+    at = models.DateTimeField(_("time"))
+
+    class Meta:
+        verbose_name = _("move without a second person")
+        verbose_name_plural = _("moves without a second person")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["entry", "unit"], name="payments_alone_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="payments_alone_amount"),
+        ]
+        indexes = [models.Index(fields=["by", "at"], name="payments_alone_by_at")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit}"

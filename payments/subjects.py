@@ -45,6 +45,7 @@ _kinds: dict[str, str | Promise] = {
     "pool.funded": _("Pool funded"),
     "pool.leftover_returned": _("Leftover returned"),
     "wallet.adjusted": _("Adjusted by staff"),
+    "wallet.given_up": _("Given up with the account"),
 }
 _namers: dict[str, Namer] = {}
 

@@ -117,6 +117,7 @@ def environment(name: str, data: Path) -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "LINK_KEY": settings.LINK_KEY,
         "DRAW_SECRET_KEYS": ",".join(settings.DRAW_SECRET_KEYS),
+        "SECOND_FACTOR_KEYS": ",".join(settings.SECOND_FACTOR_KEYS),
         "PYTHONUNBUFFERED": "1",
     }
 

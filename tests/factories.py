@@ -49,6 +49,11 @@ def admin() -> User:
     return _cast("admin", display_name="Amina Admin", role=roles.SUPER_ADMIN, is_staff=True)
 
 
+def treasurer() -> User:
+    """Staff, with the role Finance: the second person."""
+    return _cast("treasurer", display_name="Tariq Treasurer", role=roles.FINANCE, is_staff=True)
+
+
 def make_user(*, role: str = "", verified: bool = True, password: str | None = None, **fields: Any) -> User:
     """A new person; `role` is a name of `accounts.roles`. An address is made up where none is given."""
     fields.setdefault("email", f"person{next(_numbers)}@example.com")

@@ -66,6 +66,7 @@ def _begin() -> None:
     os.environ["FAIRGROUND_DATA"] = str(folder)
     os.environ["FAIRGROUND_EMBEDDED"] = "1"  # the settings of a developer's site: no forced TLS, own secrets
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ["WATCH_SECONDS"] = "0"  # who tests the watcher turns it on
     os.environ[RUN_VARIABLE] = secrets.token_hex(4)
 
 

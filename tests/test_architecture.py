@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from django.db.models import signals as model_signals
 from django.dispatch import Signal
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCK_FILES = ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MOST_LINES = 500
 CODE = {".py", ".js", ".css", ".html"}
@@ -197,7 +199,7 @@ class TestSignals:
 
 
 class TestRequirements:
-    @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+    @pytest.mark.parametrize("name", LOCK_FILES)
     def test_every_requirement_is_pinned_and_hashed(self, name):
         text = (ROOT / name).read_text().replace("\\\n", " ")
         lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -207,9 +209,16 @@ class TestRequirements:
         assert lines
         assert loose == []
 
-    @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+    @pytest.mark.parametrize("name", LOCK_FILES)
     def test_no_index_is_named(self, name):
         assert not re.search(r"https?://|index-url|find-links|trusted-host", (ROOT / name).read_text())
+
+    def test_a_longer_list_has_the_versions_of_the_shorter(self):
+        pins = [
+            set(re.findall(r"^[\w.\[\],-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+            for name in LOCK_FILES
+        ]
+        assert [sorted(shorter - longer) for shorter, longer in pairwise(pins)] == [[], []]
 
     def test_every_dependency_has_a_line_of_reason_and_is_locked(self):
         lines = re.findall(
@@ -217,10 +226,11 @@ class TestRequirements:
             (ROOT / "pyproject.toml").read_text(),
             re.MULTILINE,
         )
-        declared = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+        extras = PYPROJECT["project"]["optional-dependencies"]
+        declared = PYPROJECT["project"]["dependencies"] + extras["dev"] + extras["bench"]
         assert len(lines) == len(declared)
         assert [name for name, reason in lines if not reason.strip().startswith("# ")] == []
-        locked = (ROOT / "requirements-dev.txt").read_text().lower().replace("_", "-")
+        locked = (ROOT / "requirements-bench.txt").read_text().lower().replace("_", "-")
         missing = [
             name for name, _reason in lines if f"\n{name.lower().replace('_', '-')}" not in f"\n{locked}"
         ]

@@ -9,6 +9,7 @@ from draws.admin.records import (
     ImportRejectionAdmin,
     WinnerAdmin,
 )
+from draws.admin.uploads import EntryUploadAdmin
 
 __all__ = [
     "AwardAdmin",
@@ -16,6 +17,7 @@ __all__ = [
     "DrawReportAdmin",
     "EntryAdmin",
     "EntryImportAdmin",
+    "EntryUploadAdmin",
     "ImportRejectionAdmin",
     "PrizeAddressAdmin",
     "VoucherAdmin",

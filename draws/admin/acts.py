@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws import services
-from draws.admin.overview import in_zone, shortfall
-from draws.forms import ConfirmForm, FundForm, ImportForm, ReasonForm, ReturnForm
-from draws.models import Draw, EntryImport
+from draws.admin.clocks import in_zone
+from draws.admin.overview import shortfall
+from draws.forms import ConfirmForm, FundForm, ImportForm, PublicReasonForm, ReasonForm, ReturnForm
+from draws.models import Draw, EntryUpload
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
 from payments.approvals import ApprovalError, Outcome
 from payments.ledger import IdempotencyConflictError, InsufficientFundsError, LedgerError
@@ -31,11 +32,11 @@ class ActFailedError(services.DrawError):
 
 @dataclass(frozen=True)
 class Done:
-    """What came of an act: a sentence, and the import to show where there is one."""
+    """What came of an act: a sentence, and the uploaded file to show where there is one."""
 
     sentence: str
     is_good: bool = True
-    report: EntryImport | None = None
+    upload: EntryUpload | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(
         _("%(amount)s went into the pool. %(free)s of it is free.")
         % {
@@ -118,15 +119,19 @@ def _return(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
         now=now,
     )
     if outcome.entry is None:
-        return _waits(outcome)
+        return waits(outcome)
     return Done(_("%(amount)s went back to the funder.") % {"amount": format_amount(data["amount"], unit)})
 
 
-def _waits(outcome: Outcome) -> Done:
+def waits(outcome: Outcome) -> Done:
     """What to say of an act that was not done, or not yet."""
     if outcome.waits:
         return Done(
-            _("Nothing has moved yet: this is above the limit, and waits for a second person."), is_good=False
+            _(
+                "Nothing has moved yet: with what you moved alone in the last 24 hours this is above the limit, and waits "
+                "for a second person."
+            ),
+            is_good=False,
         )
     return Done(_("This was asked for before, and is decided: see the approvals."), is_good=False)
 
@@ -137,19 +142,27 @@ def _free(draw: Draw) -> dict[str, int]:
 
 
 def _import(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
-    upload = data["file"]
-    # The file beneath the upload: it gives lines as they are, from the disk where it is large.
-    report = services.import_entries(draw=draw, file=upload.file, file_name=upload.name or "", by=by, now=now)
+    sent = data["file"]
+    received = services.receive_upload(draw=draw, file=sent.file, file_name=sent.name or "", by=by, now=now)
+    if received.is_new:
+        return Done(_("The file is received and waits to be imported."), upload=received.upload)
     return Done(
-        _("%(accepted)s people entered; %(rejected)s lines were refused.")
-        % {"accepted": f"{report.accepted:,}", "rejected": f"{report.rejected:,}"},
-        is_good=not report.rejected,
-        report=report,
+        _("The same file was uploaded before: it is imported once."), is_good=False, upload=received.upload
     )
 
 
 def _freeze(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
-    frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    try:
+        frozen = services.freeze_draw(draw_id=draw.pk, now=now, by=by, reason=data["reason"])
+    except services.DrawError:
+        raise
+    except Exception as error:  # the service has logged it, written it down and told the admins
+        raise ActFailedError(
+            _(
+                "The freeze failed and is on record; once entries are closed it is tried again by itself: %(error)s"
+            )
+            % {"error": str(error) or type(error).__name__}
+        ) from error
     if frozen is None:
         return Done(
             _("Nothing was done: this draw is frozen already, or is being frozen right now."), is_good=False
@@ -187,6 +200,14 @@ def _cancel(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
     return Done(_("The draw is cancelled; what was in its pool went back."))
 
 
+def _call_off(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    services.call_off_draw(draw=draw, by=by, reason=data["reason"], now=now)
+    return Done(
+        _("Nothing is called off yet: it waits for a second person, and the draw goes on until then."),
+        is_good=False,
+    )
+
+
 def _unless(phases: tuple[str, ...], sentence: str | Promise) -> Callable[[Draw, dt.datetime], str]:
     """Offered in these phases (`Draw.phase`), else refused with the sentence."""
     return lambda draw, now: "" if draw.phase(now) in phases else str(sentence)
@@ -208,7 +229,7 @@ ACTS = {
         title=gettext_lazy("Fund pool"),
         intro=gettext_lazy(
             "Bring money, credits or points into this draw's pool from outside. It is posted in the ledger at once, or "
-            "waits for a second person where it is above the limit."
+            "waits for a second person where it is, with what you moved alone in the last 24 hours, above the limit."
         ),
         submit=gettext_lazy("Fund the pool"),
         run=_fund,
@@ -223,7 +244,8 @@ ACTS = {
         title=gettext_lazy("Return money"),
         intro=gettext_lazy(
             "Send what is free in this draw's pool back to where it came from. What is reserved for prizes or owed to winners "
-            "stays. Above the limit it waits for a second person."
+            "stays. Where it is, with what you moved alone in the last 24 hours, above the limit, it waits for a second "
+            "person."
         ),
         submit=gettext_lazy("Return the money"),
         run=_return,
@@ -234,10 +256,11 @@ ACTS = {
     "import": Act(
         title=gettext_lazy("Import entries"),
         intro=gettext_lazy(
-            "Good lines are entered all together; every line that can't be used is listed with its reason. Someone "
-            "who is in the draw already keeps the first entry."
+            "The file is received now and imported by a worker; you see how far it is. Good lines are entered all "
+            "together; every line that can't be used is listed with its reason. Someone who is in the draw already "
+            "keeps the first entry."
         ),
-        submit=gettext_lazy("Import this file"),
+        submit=gettext_lazy("Upload this file"),
         run=_import,
         why_not=_unless(("open",), gettext_lazy("Entries can be imported while the draw is open.")),
         form_class=ImportForm,
@@ -280,12 +303,22 @@ ACTS = {
         ),
         submit=gettext_lazy("Cancel this draw"),
         run=_cancel,
-        why_not=lambda draw, now: (
-            ""
-            if draw.status in (Draw.Status.DRAFT, Draw.Status.ACTIVE)
-            else _("A draw that is being drawn or is over can't be cancelled.")
-        ),
+        why_not=lambda draw, now: services.why_not_cancelled(draw, now=now),
         form_class=ReasonForm,
+        is_danger=True,
+        shows="pool",
+    ),
+    "call_off": Act(
+        title=gettext_lazy("Call off"),
+        intro=gettext_lazy(
+            "The entries are frozen, and somebody may know who wins. Call the draw off only if it can't be held, for a reason "
+            "that everybody may read. A second person has to agree. Then the pool goes back, whoever entered is told, "
+            "and the site publishes what the draw would have drawn, so that everybody sees who would have won."
+        ),
+        submit=gettext_lazy("Ask a second person"),
+        run=_call_off,
+        why_not=lambda draw, now: services.why_not_called_off(draw, now=now),
+        form_class=PublicReasonForm,
         is_danger=True,
         shows="pool",
     ),

@@ -19,12 +19,12 @@ from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws.admin.acts import ACTS as MAKING_ACTS
 from draws.admin.acts import REFUSALS, Act, sentence_of
+from draws.admin.clocks import in_zone
 from draws.admin.overview import (
     PHASES,
     amounts,
     checklist,
     entries_and_tickets,
-    in_zone,
     may_see_entries,
     pool_rows,
 )
@@ -54,6 +54,8 @@ class DrawActs(ModelAdmin):
         "check_draw",
         "resume",
         "cancel",
+        "call_off",
+        "draw_up",
     )
     _acts = {
         "publish": "publish",
@@ -63,6 +65,8 @@ class DrawActs(ModelAdmin):
         "freeze": "freeze",
         "execute": "execute",
         "cancel": "cancel",
+        "call_off": "call_off",
+        "draw_up": "draw_up",
         "extend": "extend",
         "close": "close",
         "change_terms": "change",
@@ -91,6 +95,10 @@ class DrawActs(ModelAdmin):
 
     def has_cancel_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.cancel_draw"))
+
+    def has_call_off_draw_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """To ask for it; who may only agree to it does so on the page of the approval."""
+        return bool(request.user.has_perms(("draws.cancel_draw", "draws.call_off_draw")))
 
     def has_fill_vacancies_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("draws.fill_vacancies"))
@@ -184,6 +192,26 @@ class DrawActs(ModelAdmin):
         return self._act(request, object_id, ACTS["cancel"])
 
     @action(
+        description=gettext_lazy("Call off"),
+        url_path="call-off",
+        permissions=["call_off_draw"],
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    @fresh_sign_in_required
+    def call_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["call_off"])
+
+    @action(
+        description=gettext_lazy("Draw up"),
+        url_path="draw-up",
+        permissions=["check_draw"],
+        icon="fact_check",
+    )
+    def draw_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, ACTS["draw_up"])
+
+    @action(
         description=gettext_lazy("Extend ranks"),
         url_path="extend",
         permissions=["fill_vacancies"],
@@ -268,9 +296,9 @@ class DrawActs(ModelAdmin):
                 messages.add_message(
                     request, messages.SUCCESS if done.is_good else messages.WARNING, done.sentence
                 )
-                if done.report is not None and may_see_entries(user):
+                if done.upload is not None and may_see_entries(user):
                     return HttpResponseRedirect(
-                        reverse("admin:draws_entryimport_change", args=[done.report.pk])
+                        reverse("admin:draws_entryupload_change", args=[done.upload.pk])
                     )
                 return HttpResponseRedirect(page)
             draw.refresh_from_db()
@@ -278,7 +306,8 @@ class DrawActs(ModelAdmin):
 
     def _ask(self, request: HttpRequest, draw: Draw, act: Act, form: Any, now: dt.datetime) -> HttpResponse:
         by_hand = act is ACTS["execute"]
-        entries, tickets = entries_and_tickets(draw) if act.shows == "figures" else (0, 0)
+        closing = act.shows == "figures"
+        entries, tickets = entries_and_tickets(draw) if closing else (0, 0)
         return TemplateResponse(
             request,
             "admin/draws/draw/act.html",
@@ -295,6 +324,7 @@ class DrawActs(ModelAdmin):
                 "checklist": checklist(draw, now=now, by_hand=by_hand) if act.shows == "checklist" else [],
                 "pool": pool_rows(draw) if act.shows == "pool" else [],
                 "prize_total": amounts(prize_totals(draw)),
+                "uploads_waiting": draw.uploads.filter(state="waiting").count() if closing else 0,
                 "entries_count": f"{entries:,}",
                 "tickets": f"{tickets:,}",
                 "closes": in_zone(draw.closes_at, draw.zone),

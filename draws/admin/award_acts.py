@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from accounts.models import User
 from draws import services
+from draws.admin.acts import Done, waits
 from draws.admin.vacancy_acts import PublishedReasonForm
 from draws.forms import ConfirmForm, ReasonForm
 from draws.models import Award, PrizeAddress
@@ -47,37 +48,54 @@ class SentForm(forms.Form):
 
 @dataclass(frozen=True)
 class AwardAct:
-    """One thing that may be done to an award by hand. `why_not` is empty where the act makes sense now."""
+    """One thing that may be done to an award by hand. `why_not` is empty where the act makes sense now.
+
+    `followed_by` is the act that is offered next. Of one that `shows_secret`, what `run` returns is shown in the answer
+    and kept nowhere.
+    """
 
     title: str | Promise
     intro: str | Promise
     submit: str | Promise
-    run: Callable[[Award, dict[str, Any], User, dt.datetime], str]
+    run: Callable[[Award, dict[str, Any], User, dt.datetime], Done]
     why_not: Callable[[Award], str]
     form_class: type[forms.Form] = ConfirmForm
     is_danger: bool = False
+    followed_by: str = ""
+    shows_secret: bool = False
 
 
-def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
-    services.disqualify_winner(
+def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    outcome = services.replace_winner(
         award=award, by=by, reason=data["reason"], take_back=data["take_back"], now=now
     )
-    return _("The winner has lost the prize; the next rank, if there is one, has it now.")
+    if outcome is not None and outcome.entry is None:
+        return waits(outcome)
+    return Done(_("The winner has lost the prize; the next rank, if there is one, has it now."))
 
 
-def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.mark_sent(award=award, note=data["note"], by=by, now=now)
-    return _("Marked as sent.")
+    return Done(_("Marked as sent."))
 
 
-def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.revoke_claim_links(award=award, by=by, reason=data["reason"], now=now)
-    return _("Every link to this prize given out so far is worthless now.")
+    return Done(_("Every link to this prize given out so far is worthless now."))
 
 
-def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> str:
+def _resend(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    services.resend_claim(award=award, by=by, now=now)
+    return Done(_("The link is on its way to the winner."))
+
+
+def _show(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    return Done(services.show_claim_link(award=award, by=by, reason=data["reason"], now=now))
+
+
+def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.erase_address(award=award, by=by, now=now)
-    return _("The address is erased.")
+    return Done(_("The address is erased."))
 
 
 def _why_not_erase(award: Award) -> str:
@@ -91,7 +109,8 @@ AWARD_ACTS = {
         title=gettext_lazy("Replace this winner"),
         intro=gettext_lazy(
             "The winner loses the prize, and the next unused rank takes it over: nobody chooses who. The reason is "
-            "published with the draw's proof, and the winner is told."
+            "published with the draw's proof, and the winner is told. What is taken out of a wallet counts as money that you "
+            "move: above the limit it waits for a second person."
         ),
         submit=gettext_lazy("Replace the winner"),
         run=_replace,
@@ -114,8 +133,8 @@ AWARD_ACTS = {
     "revoke": AwardAct(
         title=gettext_lazy("Revoke claim links"),
         intro=gettext_lazy(
-            "Every secret link to this prize that was mailed so far stops working. A reminder still to come, or the "
-            "announcement sent again, brings a new one."
+            "Every secret link to this prize that was given out so far stops working. The next page offers to send the "
+            "winner a new one."
         ),
         submit=gettext_lazy("Revoke the links"),
         run=_revoke,
@@ -124,6 +143,30 @@ AWARD_ACTS = {
         ),
         form_class=ReasonForm,
         is_danger=True,
+        followed_by="resend",
+    ),
+    "resend": AwardAct(
+        title=gettext_lazy("Send the link again"),
+        intro=gettext_lazy(
+            "Mails the winner, and nobody else, a link to this prize that works now: to claim it, or to see a voucher "
+            "that was claimed."
+        ),
+        submit=gettext_lazy("Send the link"),
+        run=_resend,
+        why_not=services.why_not_mailed,
+    ),
+    "show_link": AwardAct(
+        title=gettext_lazy("Show the claim link"),
+        intro=gettext_lazy(
+            "The site can't write to this winner. Whoever has the link can take the prize: give it to the winner alone. "
+            "That you saw it is kept in the audit trail."
+        ),
+        submit=gettext_lazy("Show the link"),
+        run=_show,
+        why_not=services.why_not_shown,
+        form_class=ReasonForm,
+        is_danger=True,
+        shows_secret=True,
     ),
     "erase_address": AwardAct(
         title=gettext_lazy("Erase address"),

@@ -1,15 +1,19 @@
 """Awards, vouchers and addresses in the admin: looked at, and changed only by the acts."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, UUIDField, When
+from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import dateformat, timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,12 +22,13 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from draws import services
 from draws.admin.acts import REFUSALS, sentence_of
 from draws.admin.award_acts import AWARD_ACTS, AwardAct
 from draws.admin.read_only import ReadOnlyAdmin
-from draws.models import Award, PrizeAddress, Voucher
+from draws.models import Award, Draw, PrizeAddress, Voucher
 from draws.sources import source_of
 from payments.money import format_amount
 
@@ -35,10 +40,18 @@ _VOUCHER_WORDS = {
 }
 
 
+_ABOUT_DRAW = "draws.draw:"
+
+
+def _moment(at: dt.datetime | None) -> str | None:
+    """`9 Dec 2026, 14:07`, on one line of a list."""
+    return dateformat.format(timezone.localtime(at), "j M Y, H:i") if at else None
+
+
 class AwardActs(ModelAdmin):
     """The acts on one award: each a page that asks (GET) and does (POST)."""
 
-    actions_detail = ("replace", "sent", "revoke", "erase_address")
+    actions_detail = ("replace", "sent", "resend", "show_link", "revoke", "erase_address")
     actions_list = ("expire_now",)
 
     def has_replace_winner_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -95,6 +108,7 @@ class AwardActs(ModelAdmin):
         icon="person_remove",
         variant=ActionVariant.DANGER,
     )
+    @fresh_sign_in_required
     def replace(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._award_act(request, object_id, AWARD_ACTS["replace"])
 
@@ -118,6 +132,24 @@ class AwardActs(ModelAdmin):
         return self._award_act(request, object_id, AWARD_ACTS["revoke"])
 
     @action(
+        description=gettext_lazy("Send the link again"),
+        url_path="resend",
+        permissions=["hand_over_award"],
+        icon="forward_to_inbox",
+    )
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._award_act(request, object_id, AWARD_ACTS["resend"])
+
+    @action(
+        description=gettext_lazy("Show the claim link"),
+        url_path="show-link",
+        permissions=["hand_over_award"],
+        icon="link",
+    )
+    def show_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._award_act(request, object_id, AWARD_ACTS["show_link"])
+
+    @action(
         description=gettext_lazy("Erase address"),
         url_path="erase-address",
         permissions=["hand_over_award"],
@@ -134,20 +166,40 @@ class AwardActs(ModelAdmin):
         if not isinstance(user, User) or not self.has_view_permission(request, award):
             raise PermissionDenied
         page = reverse("admin:draws_award_change", args=[quote(award.pk)])
-        form = act.form_class(request.POST) if request.method == "POST" else act.form_class()
+        form = act.form_class(request.POST if request.method == "POST" else kept_form(request))
         if request.method == "POST":
             if form.is_valid():
                 try:
-                    said = act.run(award, form.cleaned_data, user, timezone.now())
+                    done = act.run(award, form.cleaned_data, user, timezone.now())
                 except REFUSALS as error:
                     form.add_error(None, sentence_of(error))
                 else:
-                    messages.success(request, said)
+                    if act.shows_secret:
+                        return self._act_page(
+                            request, act, form, page=page, award=award, secret=done.sentence
+                        )
+                    tone = messages.SUCCESS if done.is_good else messages.WARNING
+                    messages.add_message(request, tone, done.sentence)
+                    following = AWARD_ACTS.get(act.followed_by)
+                    if following is not None and not following.why_not(award):
+                        page = reverse(f"admin:draws_award_{act.followed_by}", args=[quote(award.pk)])
                     return HttpResponseRedirect(page)
         elif why_not := act.why_not(award):
             messages.warning(request, why_not)
             return HttpResponseRedirect(page)
-        return self._ask_page(
+        return self._act_page(request, act, form, page=page, award=award)
+
+    def _act_page(
+        self,
+        request: HttpRequest,
+        act: AwardAct,
+        form: forms.Form,
+        *,
+        page: str,
+        award: Award,
+        secret: str = "",
+    ) -> HttpResponse:
+        response = self._ask_page(
             request,
             title=act.title,
             intro=act.intro,
@@ -156,7 +208,10 @@ class AwardActs(ModelAdmin):
             back=page,
             is_danger=act.is_danger,
             award=award,
+            secret=secret,
         )
+        add_never_cache_headers(response)
+        return response
 
     def _ask_page(
         self,
@@ -169,6 +224,7 @@ class AwardActs(ModelAdmin):
         back: str,
         is_danger: bool = False,
         award: Award | None = None,
+        secret: str = "",
     ) -> HttpResponse:
         return TemplateResponse(
             request,
@@ -182,6 +238,7 @@ class AwardActs(ModelAdmin):
                 "form": form,
                 "back": back,
                 "is_danger": is_danger,
+                "secret": secret,
                 "facts": _facts(award) if award is not None else [],
                 "address": PrizeAddress.objects.filter(award=award).first()
                 if award is not None and request.user.has_perm("draws.view_prizeaddress")
@@ -205,7 +262,7 @@ def _facts(award: Award) -> list[tuple[str, str]]:
 class AwardAdmin(AwardActs, ReadOnlyAdmin):
     """Awards: what is owed to people, and whether they have it."""
 
-    list_display = ("title", "worth", "identity", "member", "state_shown", "claim_until", "paid_at")
+    list_display = ("title", "won_in", "worth", "identity", "member", "state_shown", "until", "paid")
     list_select_related = ("member",)
     list_filter = ("state", "kind", "unit")
     search_fields = ("=identity", "title", "=member__email", "=about")
@@ -231,9 +288,31 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
         "key",
     )
 
+    @display(description=gettext_lazy("won in"), ordering="about")
+    def won_in(self, obj: Award) -> str:
+        """The draw, read once for the whole page."""
+        return getattr(obj, "draw_title", None) or obj.about
+
+    @display(description=gettext_lazy("claim until"), ordering="claim_until", empty_value="–")
+    def until(self, obj: Award) -> str | None:
+        return _moment(obj.claim_until) if obj.state == Award.State.CLAIMABLE else None
+
+    @display(description=gettext_lazy("paid"), ordering="paid_at", empty_value="–")
+    def paid(self, obj: Award) -> str | None:
+        return _moment(obj.paid_at)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Award]:
+        """With the title of the draw that an award is about; those of other apps have none."""
+        title = Draw.objects.filter(
+            public_id=Cast(Substr(OuterRef("about"), len(_ABOUT_DRAW) + 1), UUIDField())
+        ).values("title")[:1]
+        is_draws = When(about__startswith=_ABOUT_DRAW, then=Subquery(title))
+        awards: QuerySet[Award] = super().get_queryset(request)
+        return awards.annotate(draw_title=Case(is_draws, output_field=CharField()))
+
     @display(description=gettext_lazy("worth"), ordering="amount")
     def worth(self, obj: Award) -> str:
-        return format_amount(obj.amount, obj.unit) if obj.unit else "—"
+        return format_amount(obj.amount, obj.unit).replace(" ", "\u00a0") if obj.unit else "—"
 
     @display(
         description=gettext_lazy("state"),

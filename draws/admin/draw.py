@@ -21,8 +21,9 @@ from unfold.decorators import display
 from accounts.models import User
 from audit.services import record
 from draws.admin.asking import DrawActs
+from draws.admin.clocks import in_utc, in_zone, late_by
 from draws.admin.listing import DrawChangeList, DueFilter, PhaseFilter
-from draws.admin.overview import PHASES, amounts, in_utc, in_zone, late_by, overview_of
+from draws.admin.overview import PHASES, amounts, overview_of
 from draws.admin.rehearsal import rehearsal_page
 from draws.forms import DrawForm, PrizeForm, PrizeFormSet
 from draws.models import Draw, Prize
@@ -97,7 +98,7 @@ class DrawAdmin(DrawActs):
                     "audience",
                     "audience_group",
                     "min_age",
-                    "countries",
+                    "countries_shown",
                     "currency",
                     "alternates",
                     "leftover_policy",
@@ -145,7 +146,7 @@ class DrawAdmin(DrawActs):
         return self.fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Draw | None = None) -> Any:
-        return ("opens_shown", "closes_shown", "draws_shown")
+        return ("countries_shown", "opens_shown", "closes_shown", "draws_shown")
 
     def get_inline_instances(self, request: HttpRequest, obj: Draw | None = None) -> list[Any]:
         if obj is not None and not self.has_change_permission(request, obj):
@@ -250,6 +251,10 @@ class DrawAdmin(DrawActs):
             total or _("things"),
             _("%(n)s in all") % {"n": f"{count:,}"},
         )
+
+    @display(description=gettext_lazy("countries"))
+    def countries_shown(self, obj: Draw) -> str:
+        return ", ".join(obj.countries) or _("Every country")
 
     @display(description=gettext_lazy("entries open"))
     def opens_shown(self, obj: Draw) -> str:

@@ -1,20 +1,21 @@
 """What the page of a draw shows its staff beside the form: checklist, figures, pool, timeline, trail, outcome."""
 
 import datetime as dt
-import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.urls import reverse
-from django.utils import dateformat
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from audit.models import Record
+from draws.admin.clocks import in_utc, in_zone, late_by
 from draws.admin.entry_times import entries_plot
-from draws.models import Draw
+from draws.admin.reach import reach_checks
+from draws.admin.situation import situation_of
+from draws.models import Draw, EntryUpload
 from draws.services import prize_totals
 from draws.services.checks import Check, execution_checks, publishing_checks
 from draws.services.history import story_of
@@ -74,26 +75,14 @@ class Step:
     note: str = ""
 
 
-def in_zone(at: dt.datetime, zone: zoneinfo.ZoneInfo) -> str:
-    """`Sat 21 Nov 2026, 18:00 EAT`; seconds only where there are any."""
-    local = at.astimezone(zone)
-    clock = "H:i:s" if local.second else "H:i"
-    return dateformat.format(local, f"D j M Y, {clock} T")
-
-
-def in_utc(at: dt.datetime) -> str:
-    """`21 Nov 15:00 UTC`."""
-    utc = at.astimezone(dt.UTC)
-    return dateformat.format(utc, "j M " + ("H:i:s" if utc.second else "H:i")) + " UTC"
-
-
 def checklist(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> list[Item]:
     """What must hold next: before publishing, or before executing; nothing once the draw is over."""
     if draw.is_finished:
         return []
     if draw.status == Draw.Status.DRAFT:
         return [_item(check, draw, now) for check in publishing_checks(draw, now=now)]
-    return [_item(check, draw, now) for check in execution_checks(draw, now=now, by_hand=by_hand)]
+    checks = [*execution_checks(draw, now=now, by_hand=by_hand), *reach_checks(draw)]
+    return [_item(check, draw, now) for check in checks]
 
 
 def _item(check: Check, draw: Draw, now: dt.datetime) -> Item:
@@ -173,17 +162,6 @@ def timeline(draw: Draw, *, now: dt.datetime) -> list[Step]:
     return steps
 
 
-def late_by(draw: Draw, now: dt.datetime) -> str:
-    """By how much an overdue draw is late; empty when it is not."""
-    if not draw.is_overdue(now):
-        return ""
-    minutes = int((now - draw.draw_at).total_seconds() // 60)
-    if minutes < 120:
-        return ngettext("%(n)d minute late", "%(n)d minutes late", minutes) % {"n": minutes}
-    hours = minutes // 60
-    return _("%(n)d hours late") % {"n": hours} if hours < 48 else _("%(n)d days late") % {"n": hours // 24}
-
-
 def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
     """Context of `admin/draws/draw/overview.html`, with nothing that `user` may not see."""
     entries, tickets = entries_and_tickets(draw)
@@ -198,6 +176,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "phase_tone": tone,
         "phase_word": word,
         "late": late_by(draw, now),
+        "situation": situation_of(draw, items=items, entries=entries, tickets=tickets, slots=slots, now=now),
         "checklist": items,
         "checks_missing": sum(item.state == "missing" for item in items),
         "entries_count": f"{entries:,}",
@@ -218,6 +197,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "steps": timeline(draw, now=now),
         "next_attempt": in_zone(draw.next_attempt_at, draw.zone) if draw.next_attempt_at else "",
         "imports": list(draw.imports.select_related("by")[:10]) if may_see_entries(user) else [],
+        "uploads": list(_not_imported(draw)[:10]) if may_see_entries(user) else [],
         "links": _links(draw, user),
         "entries_plot": entries_plot(draw, now=now),
         "approvals": _approvals(draw, user),
@@ -243,6 +223,11 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
 def may_see_entries(user: User) -> bool:
     """Who may read entrants' addresses may read those of refused lines too, and so may who imports them."""
     return user.has_perm("draws.view_entry") or user.has_perm("draws.import_entries")
+
+
+def _not_imported(draw: Draw) -> QuerySet[EntryUpload]:
+    """Uploaded files that wait, or of which nobody was entered, the newest first."""
+    return draw.uploads.exclude(state=EntryUpload.State.DONE).select_related("by")
 
 
 def _approvals(draw: Draw, user: User) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from accounts.models import User
 from draws import services
 from draws.admin.acts import Act, Done
 from draws.forms import ReasonForm
-from draws.models import Draw
+from draws.models import CalledOff, Draw
 from draws.promise_forms import ChangeForm, ConfirmTextForm, EnterTextForm
-from draws.services.randomness import standing_text, texts_missing
+from draws.services.randomness import standing_text, waits_for_text
 
 
 def _change(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -43,7 +43,7 @@ def _enter_text(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) ->
 
 
 def _why_no_text(draw: Draw, now: dt.datetime) -> str:
-    if draw.manifest is None or draw.is_finished or not texts_missing(draw):
+    if not waits_for_text(draw):
         return _("This draw waits for no announced text now.")
     if standing_text(draw) is not None:
         return _("A text is entered already and waits for another admin to confirm it.")
@@ -62,7 +62,7 @@ def _confirm_text(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) 
 
 
 def _why_no_confirmation(draw: Draw, now: dt.datetime) -> str:
-    if draw.is_finished or standing_text(draw) is None:
+    if standing_text(draw) is None or not waits_for_text(draw):
         return _("No text waits to be confirmed.")
     return ""
 
@@ -77,6 +77,23 @@ def _check(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done
         % {"count": count, "what": " ".join(wrong)[:800]},
         is_good=False,
     )
+
+
+def _draw_up(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    CalledOff.objects.filter(draw=draw, proof__isnull=True).update(next_attempt_at=None)
+    services.draw_up_called_off(now=now)
+    called_off = services.called_off_of(draw)
+    if called_off is None or called_off.proof is None:
+        missing = called_off.waits_for if called_off is not None else ""
+        return Done(_("Something is still missing: %(what)s") % {"what": missing or "—"}, is_good=False)
+    return Done(_("It is published what this draw would have drawn."))
+
+
+def _why_not_draw_up(draw: Draw, now: dt.datetime) -> str:
+    called_off = services.called_off_of(draw)
+    if called_off is None:
+        return _("Only a draw that was called off after its freeze is drawn up like this.")
+    return "" if called_off.proof is None else _("It is published already what this draw would have drawn.")
 
 
 def _resume(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -133,6 +150,16 @@ PROMISE_ACTS = {
         why_not=lambda draw, now: (
             "" if draw.status == Draw.Status.COMPLETED else _("Only a completed draw can be checked.")
         ),
+        shows="figures",
+    ),
+    "draw_up": Act(
+        title=gettext_lazy("Draw up what it would have drawn"),
+        intro=gettext_lazy(
+            "The site does this by itself every minute, once every value that the draw was to be made from is there."
+        ),
+        submit=gettext_lazy("Draw it up now"),
+        run=_draw_up,
+        why_not=_why_not_draw_up,
         shows="figures",
     ),
     "resume": Act(

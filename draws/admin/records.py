@@ -20,23 +20,26 @@ from unfold.decorators import display
 
 from accounts.models import User
 from draws import vwd1
+from draws.admin.entry_acts import EntryActs, ImportActs
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
+from draws.admin.reach import unreachable_words
 from draws.admin.read_only import ReadOnlyAdmin
 from draws.models import Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from draws.services import unreachable_entries
 from notifications.csv_cells import defused
 
 _REJECTIONS_SHOWN = 100
 _LEAST_PID_DIGITS = 8
 
 
-def _long(value: str) -> str:
+def long_value(value: str) -> str:
     """A hash or an id, broken where the line ends."""
     return format_html('<code class="fg-mono">{}</code>', value)
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(EntryActs, ReadOnlyAdmin):
     """Entries: millions, so they are found by address or public id, and never counted one by one."""
 
     list_display = ("pid_short", "identity", "name", "draw", "tickets", "source", "entered_at")
@@ -79,11 +82,11 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("public id"))
     def pid_hex(self, obj: Entry) -> str:
-        return _long(obj.pid_hex)
+        return long_value(obj.pid_hex)
 
     @display(description=gettext_lazy("salt"))
     def salt_hex(self, obj: Entry) -> str:
-        return _long(obj.salt_hex or _("erased"))
+        return long_value(obj.salt_hex or _("erased"))
 
     @display(description=gettext_lazy("tickets"))
     def tickets(self, obj: Entry) -> str:
@@ -155,7 +158,7 @@ class DrawReportAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("hash of the report"))
     def hash_shown(self, obj: DrawReport) -> str:
-        return _long(obj.report_sha256)
+        return long_value(obj.report_sha256)
 
     @display(description=gettext_lazy("proof"))
     def proof_link(self, obj: DrawReport) -> str:
@@ -175,7 +178,7 @@ class ImportedAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EntryImport)
-class EntryImportAdmin(ImportedAdmin):
+class EntryImportAdmin(ImportActs, ImportedAdmin):
     """Imports; the page of one is its report, with every line that was refused."""
 
     list_display = ("file_name", "draw", "accepted", "rejected", "lines", "by", "created_at")
@@ -188,7 +191,7 @@ class EntryImportAdmin(ImportedAdmin):
 
     @display(description=gettext_lazy("hash of the file"))
     def hash_shown(self, obj: EntryImport) -> str:
-        return _long(obj.file_sha256)
+        return long_value(obj.file_sha256)
 
     def get_urls(self) -> list[Any]:
         csv_view = self.admin_site.admin_view(self.rejected_csv)
@@ -201,6 +204,9 @@ class EntryImportAdmin(ImportedAdmin):
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj
+        entered = unreachable_entries(obj.draw).filter(source=Entry.Source.IMPORT, entered_at=obj.created_at)
+        context["unreachable"] = unreachable_words(entered.count())
+        context["counts"] = {name: f"{getattr(obj, name):,}" for name in ("lines", "accepted", "rejected")}
         context["rejections"] = pages.get_page(request.GET.get("page"))
         context["csv_url"] = reverse("admin:draws_entryimport_rejected", args=[obj.pk])
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]

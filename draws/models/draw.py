@@ -47,9 +47,15 @@ class DrawQuerySet(models.QuerySet["Draw"]):
         return self.filter(status__in=(Draw.Status.COMPLETED, Draw.Status.VOID, Draw.Status.CANCELLED))
 
     def due_to_freeze(self, now: dt.datetime) -> "DrawQuerySet":
-        """Closed draws whose manifest is not made yet; also those a killed freeze left half-way."""
-        return self.filter(status=Draw.Status.ACTIVE, manifest__isnull=True).filter(
-            models.Q(closes_at__lte=now) | models.Q(frozen_at__isnull=False)
+        """Closed draws whose manifest is not made yet, and whose last failure is far enough behind.
+
+        Also those a killed freeze left half-way.
+        """
+        return self.filter(
+            models.Q(next_attempt_at=None) | models.Q(next_attempt_at__lte=now),
+            models.Q(closes_at__lte=now) | models.Q(frozen_at__isnull=False),
+            status=Draw.Status.ACTIVE,
+            manifest__isnull=True,
         )
 
     def due_to_execute(self, now: dt.datetime) -> "DrawQuerySet":
@@ -190,6 +196,7 @@ class Draw(models.Model):
             ("freeze_draw", "Can freeze a draw by hand"),
             ("execute_draw", "Can execute a draw by hand"),
             ("cancel_draw", "Can cancel a draw"),
+            ("call_off_draw", "Can call off, with a second person, a draw whose number may be known"),
             ("amend_draw", "Can change a published draw"),
             ("announce_text", "Can enter or confirm the announced text of a draw"),
             ("check_draw", "Can check a drawn draw, and let its payouts go on"),

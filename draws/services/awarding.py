@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from draws.models import Award, Draw, Entry, Prize, Winner
-from draws.services.people import has_verified_address
+from draws.services.people import verified_addresses
 from draws.sources import source_for
 from payments import pools
 
@@ -110,9 +110,8 @@ def record_winners(*, draw: Draw, wins: Sequence[Win], awards: Sequence[Award], 
 
 
 def theirs(member: User) -> Q:
-    """Which awards are this member's: by account, or by the verified address they won with."""
-    mine = Q(member=member)
-    return mine | Q(member=None, identity=member.email) if has_verified_address(member) else mine
+    """Which awards are this member's: by account, or by a verified address they won with."""
+    return Q(member=member) | Q(member=None, identity__in=verified_addresses(member))
 
 
 def claimable_awards(member: User) -> list[Award]:

@@ -16,7 +16,7 @@ from audit.services import record
 from draws.models import Award, PrizeAddress, Voucher
 from draws.services.errors import DrawError
 from draws.services.holding import require_payouts
-from draws.services.people import has_verified_address
+from draws.services.people import verified_addresses
 from draws.sources import source_of
 from draws.voucher_codes import RANDOM_BYTES, make_code
 from notifications.links import is_genuine, make_token, row_of
@@ -109,10 +109,11 @@ def require_theirs(award: Award, member: User | None) -> None:
         return
     if award.member_id == member.pk:
         return
+    if award.member_id is None and award.identity in verified_addresses(member):
+        return
     if award.member_id is not None or award.identity != member.email:
         raise ClaimError(_("This prize belongs to somebody else."))
-    if not has_verified_address(member):
-        raise ClaimError(_("Confirm your e-mail address first; then claim."))
+    raise ClaimError(_("Confirm your e-mail address first; then claim."))
 
 
 def require_time(award: Award, now: dt.datetime) -> None:

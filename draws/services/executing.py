@@ -7,14 +7,13 @@ computes the same winners, because the draw is a pure function.
 """
 
 import datetime as dt
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -27,11 +26,14 @@ from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.checks import execution_checks
 from draws.services.errors import DrawError
 from draws.services.excluding import excluded_ranks
+from draws.services.failing import EXECUTION, note_failure
 from draws.services.proving import frozen_entries
 from draws.services.publishing import prize_totals, release_reserved
 from draws.services.randomness import collect_randomness, reveal, round_needed
+from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders
-from draws.services.telling import tell_failure, tell_results
+from draws.services.removing import disqualified_ranks
+from draws.services.telling import tell_results
 from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
 from draws.slots import Disposition as SlotDisposition
 from draws.sources import source_for
@@ -39,7 +41,6 @@ from payments import pools
 
 log = structlog.get_logger(__name__)
 
-_BACKOFF_S = (10, 30, 60, 120, 300, 600)
 _UNDER_WAY = (Draw.Status.ACTIVE, Draw.Status.EXECUTING)
 
 
@@ -96,7 +97,7 @@ def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
             report = execute_draw(draw_id=draw.pk, now=now)
         except Exception:
             failed += 1  # recorded, logged and told by execute_draw
-            connection.close_if_unusable_or_obsolete()
+            drop_if_cut()
             continue
         if report is not None:
             processed += 1
@@ -132,14 +133,7 @@ def execute_draw(
         outcome = compute_outcome(draw)
         return _write(draw_id=draw_id, outcome=outcome, by=by, reason=reason.strip(), now=now)
     except Exception as error:
-        connection.close_if_unusable_or_obsolete()  # was it cut? then this is written down over a new one
-        is_ours = True
-        try:
-            is_ours = _fail(draw_id=draw_id, error=error, by=by, now=now)
-        finally:
-            if is_ours:  # also when it could not be written down
-                log.exception("execution_failed", draw=str(draw.public_id))
-        if not is_ours:
+        if not note_failure(draw_id=draw_id, step=EXECUTION, error=error, by=by, now=now):
             return None  # another process finished it meanwhile, which is what failed us
         raise
 
@@ -177,7 +171,9 @@ def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
     """Give out the slots, past the standing winners of the draws that this one excludes, as they stand now."""
     manifest = outcome.manifest
     skipped = execution_dispositions(
-        excluded=excluded_ranks(draw, outcome.pid_of_rank), disqualified={}, at=vwd1.format_time(now)
+        excluded=excluded_ranks(draw, outcome.pid_of_rank),
+        disqualified=disqualified_ranks(draw, outcome.pid_of_rank),
+        at=vwd1.format_time(now),
     )
     assignments = assign_slots(
         prizes=expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"]),
@@ -200,6 +196,15 @@ def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
         else None,
     )
     return _Result(assignments, skipped, report)
+
+
+def proof_as_if_executed(draw: Draw, *, now: dt.datetime) -> dict[str, Any]:
+    """The proof that a frozen draw would have had if it were executed now. Changes nothing.
+
+    Raises like `compute_outcome`, and `RandomnessError` where a value is missing.
+    """
+    result = _settle(draw, compute_outcome(draw), now=now)
+    return proof.full_proof(report=result.report, dispositions=result.skipped)
 
 
 def _mark_executing(draw_id: int) -> bool:
@@ -373,39 +378,3 @@ def _write_report(
         audit_record=audit_record,
         created_at=now,
     )
-
-
-def _fail(*, draw_id: int, error: Exception, by: User | None, now: dt.datetime) -> bool:
-    """Write a failure down and step back; False when another process has finished the draw meanwhile."""
-    with transaction.atomic():
-        draw = (
-            Draw.objects.select_for_update()
-            .filter(pk=draw_id, status__in=_UNDER_WAY, executed_at=None)
-            .first()
-        )
-        if draw is None:
-            return False
-        if by is None and draw.next_attempt_at is not None and draw.next_attempt_at > now:
-            return True  # another process met the failure at the same moment, and has written it down
-        text = (str(error) or type(error).__name__).replace("\0", "\\0")
-        first_time = draw.execution_error != text
-        wait = _BACKOFF_S[min(draw.attempts, len(_BACKOFF_S) - 1)]
-        draw.status = Draw.Status.ACTIVE
-        draw.attempts += 1
-        draw.execution_error = text
-        draw.next_attempt_at = now + dt.timedelta(seconds=wait * (0.5 + random.random() / 2))
-        draw.save(update_fields=["status", "attempts", "execution_error", "next_attempt_at"])
-        record(
-            actor=by,
-            action="draw.execution_failed",
-            target=draw,
-            data={
-                "error": draw.execution_error[:2000],
-                "attempts": draw.attempts,
-                "at": vwd1.format_time(now),
-            },
-            now=now,
-        )
-        if first_time:  # the same failure again every minute would bury everything else
-            tell_failure(draw=draw, now=now)
-    return True

@@ -29,9 +29,11 @@ from draws.entries_file import EntriesDigest, EntriesSummary
 from draws.models import Draw, DrawChange
 from draws.owners import owner_of
 from draws.services.errors import DrawError
+from draws.services.failing import FREEZE, note_failure
 from draws.services.history import moved, note_change
 from draws.services.publishing import return_everything
 from draws.services.randomness import manifest_sources
+from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders, move_reminders
 from draws.services.telling import tell
 
@@ -55,15 +57,15 @@ class FreezeError(DrawError):
 
 
 def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
-    """Freeze every draw whose entries have closed; one that fails doesn't stop the others."""
+    """Freeze every draw whose entries have closed; one that fails doesn't stop the others, and is tried again."""
     frozen = []
     for draw_id in Draw.objects.due_to_freeze(now).order_by("closes_at").values_list("pk", flat=True):
         try:
             if (draw := freeze_draw(draw_id=draw_id, now=now)) is not None:
                 frozen.append(draw)
         except Exception:
-            log.exception("freeze_failed", draw=draw_id)
-            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
+            drop_if_cut()  # was it cut? the next draw gets a new one
+            continue  # recorded, logged and told by freeze_draw
     return frozen
 
 
@@ -71,8 +73,20 @@ def freeze_draw(*, draw_id: int, now: dt.datetime, by: User | None = None, reaso
     """Freeze one draw. With `by` it closes entries early, and needs a `reason`.
 
     Returns the frozen (or void: nobody entered) draw, or None when somebody else is freezing it, or it is
-    frozen already. Raises `FreezeError`.
+    frozen already. Raises `FreezeError` where an admin's word is refused, or whatever else went wrong, after the
+    failure was written down and the admins were told.
     """
+    try:
+        return _freeze(draw_id=draw_id, now=now, by=by, reason=reason)
+    except Exception as error:
+        if by is not None and isinstance(error, FreezeError):
+            raise  # an answer to the one who asked
+        if not note_failure(draw_id=draw_id, step=FREEZE, error=error, by=by, now=now):
+            return None  # another process finished it meanwhile, which is what failed us
+        raise
+
+
+def _freeze(*, draw_id: int, now: dt.datetime, by: User | None, reason: str) -> Draw | None:
     if not _lock_entries(draw_id=draw_id, now=now, by=by, reason=reason):
         return None
     draw = Draw.objects.get(pk=draw_id)
@@ -145,7 +159,7 @@ def _void(*, draw_id: int, by: User | None, now: dt.datetime) -> Draw | None:
             return None
         draw.status = Draw.Status.VOID
         draw.entries_count = 0
-        draw.save(update_fields=["status", "entries_count"])
+        draw.save(update_fields=["status", "entries_count", *_forget_failures(draw)])
         returned = return_everything(draw=draw, by=None, reason="nobody entered", now=now)
         record(actor=None, action="draw.voided", target=draw, data={"returned": returned}, now=now)
         note_change(draw=draw, kind=DrawChange.Kind.VOID, by=None, now=now)
@@ -160,6 +174,12 @@ def _void(*, draw_id: int, by: User | None, now: dt.datetime) -> Draw | None:
         if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
             owner.on_ended(draw, now)
     return draw
+
+
+def _forget_failures(draw: Draw) -> list[str]:
+    """It is frozen: attempts are counted anew, for the execution. The names of the fields to save."""
+    draw.execution_error, draw.attempts, draw.next_attempt_at = "", 0, None
+    return ["execution_error", "attempts", "next_attempt_at"]
 
 
 def _publish_manifest(
@@ -181,7 +201,7 @@ def _publish_manifest(
         draw.manifest = manifest
         draw.manifest_sha256 = vwd1.manifest_sha256(manifest)
         draw.entries_count = summary.count
-        draw.save(update_fields=["manifest", "manifest_sha256", "entries_count"])
+        draw.save(update_fields=["manifest", "manifest_sha256", "entries_count", *_forget_failures(draw)])
         record(
             actor=None,
             action="draw.frozen",

@@ -14,7 +14,7 @@ from draws.models import Draw
 from draws.services.errors import DrawError
 from payments import pools
 from payments.accounts import funding_code, pool_code
-from payments.approvable import ApprovableKind, MoneyAct, Signatures, register_approvable
+from payments.approvable import ApprovableKind, MoneyAct, Signatures
 from payments.approvals import Outcome, request_or_do, waiting_amounts
 from payments.models import LedgerEntry
 
@@ -73,7 +73,7 @@ def _ask(
     return request_or_do(act=act, by=by, now=now)
 
 
-def _names(abouts: Collection[str]) -> Mapping[str, str]:
+def names_of_draws(abouts: Collection[str]) -> Mapping[str, str]:
     """Titles of draws, drafts too: staff read them."""
     public_ids = [about.removeprefix("draws.draw:") for about in abouts]
     return {draw.about: draw.title for draw in Draw.objects.filter(public_id__in=public_ids)}
@@ -133,7 +133,7 @@ APPROVABLE_KINDS = (
         name=FUND_POOL,
         words=gettext_lazy("Fund a draw's pool"),
         permission="draws.fund_draw",
-        names=_names,
+        names=names_of_draws,
         moves=_funding_moves,
         do=_fund,
         why_not=_why_not_fund,
@@ -143,15 +143,9 @@ APPROVABLE_KINDS = (
         name=RETURN_LEFTOVER,
         words=gettext_lazy("Return money from a draw's pool"),
         permission="draws.fund_draw",
-        names=_names,
+        names=names_of_draws,
         moves=_returning_moves,
         do=_return,
         refusals=(DrawError,),
     ),
 )
-
-
-def register_acts() -> None:
-    """Called once the apps are loaded."""
-    for kind in APPROVABLE_KINDS:
-        register_approvable(kind)

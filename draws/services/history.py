@@ -4,12 +4,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.clocks import format_moment
 from accounts.models import User
-from draws.models import Draw, DrawChange
+from draws.models import CalledOff, Draw, DrawChange
 from draws.services.randomness import why_not_available
 from draws.vwd1 import format_time, parse_time
 
@@ -23,6 +23,9 @@ class Note:
     at: dt.datetime | None = None
     fields: tuple[tuple[str, str, str], ...] = ()
 
+
+SEALED_WITHIN = dt.timedelta(minutes=5)
+"""After the cutoff; later than that something is wrong."""
 
 FIELD_WORDS = {
     "title": gettext_lazy("Title"),
@@ -82,10 +85,35 @@ def story_of(draw: Draw, *, now: dt.datetime) -> list[Note]:
     return notes
 
 
+def shown_phase(draw: Draw, *, now: dt.datetime) -> str:
+    """The phase as people are shown it: `waiting` instead of `drawing` while its number is not there."""
+    phase = draw.phase(now)
+    return "waiting" if phase == "drawing" and _why_no_number(draw, now) else phase
+
+
+def _why_no_number(draw: Draw, now: dt.datetime) -> str:
+    """What keeps a draw waiting whose time has come and whose number comes from outside."""
+    if draw.is_finished or draw.manifest is None or draw.draw_at > now or draw.source_types == ["commit"]:
+        return ""
+    return why_not_available(draw, now=now)
+
+
 def _waiting_note(draw: Draw, now: dt.datetime) -> Note | None:
-    if draw.is_finished or draw.manifest is None or draw.draw_at > now:
+    if draw.is_finished or draw.published_at is None:
         return None
-    if draw.source_types != ["commit"] and (missing := why_not_available(draw, now=now)):
+    if draw.manifest is None:
+        if draw.closes_at >= now - SEALED_WITHIN:
+            return None
+        return Note(
+            _("Not sealed yet"),
+            _(
+                "Entries are closed, and the list should have been sealed by now. The site tries again by itself: "
+                "nobody can enter any more, and nobody who has entered is lost."
+            ),
+        )
+    if draw.draw_at > now:
+        return None
+    if missing := _why_no_number(draw, now):
         return Note(_("Waiting for its number"), missing + " " + _("No other number is ever taken instead."))
     if draw.is_overdue(now):
         return Note(
@@ -103,7 +131,18 @@ def _shown(draw: Draw, name: str, text: str) -> str:
     if not name.endswith("_at"):
         return text
     at = dt.datetime.fromtimestamp(parse_time(text), draw.zone)
-    return dateformat.format(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
+    return format_moment(at, "D j M Y, H:i:s T" if at.second else "D j M Y, H:i T")
+
+
+def _what_is_left(draw: Draw) -> str:
+    """What there is to be said of a cancelled draw's entries."""
+    if draw.frozen_at is None:
+        return _("Nothing was drawn.")
+    if CalledOff.objects.filter(draw=draw).exists():
+        return _(
+            "Its entries were sealed already: two organisers agreed, and what it would have drawn is published."
+        )
+    return _("Its entries were sealed already; they will never be drawn from.")
 
 
 def _note_of(change: DrawChange) -> Note:
@@ -117,19 +156,12 @@ def _note_of(change: DrawChange) -> Note:
                 "to keep the least time between sealing and drawing, in which anyone can check the promise."
             ),
         ),
-        DrawChange.Kind.CANCELLED: (
-            _("Cancelled"),
-            change.reason
-            + " "
-            + (
-                _("Its entries were sealed already; they will never be drawn from.")
-                if change.draw.frozen_at is not None
-                else _("Nothing was drawn.")
-            ),
-        ),
+        DrawChange.Kind.CANCELLED: (_("Cancelled"), change.reason),
         DrawChange.Kind.VOID: (_("Void"), _("Nobody entered, so nothing was drawn; the prizes went back.")),
     }
     title, text = words[change.kind]
+    if change.kind == DrawChange.Kind.CANCELLED:
+        text = f"{text} {_what_is_left(change.draw)}"
     fields = tuple(
         (
             str(FIELD_WORDS.get(name, name)),

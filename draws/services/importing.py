@@ -9,10 +9,10 @@ reader of whole records, some thousand people after it.
 
 import csv
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import BinaryIO
 
 from django.db import connection, transaction
@@ -39,6 +39,10 @@ class ImportRefusedError(DrawError):
     """The file as a whole can't be imported. Nothing of it was."""
 
 
+class FileChangedError(DrawError):
+    """The file is not the one that was received."""
+
+
 @dataclass
 class _Columns:
     identity: int = 0
@@ -51,12 +55,13 @@ class _Reader:
     """Reads rows, counts them, hashes the file on the way, and remembers the first refusal."""
 
     file: BinaryIO
-    progress: Callable[[int], None]
+    progress: Callable[[int, int], None]
     lines: int = 0
+    bytes_read: int = 0
     first_refused: tuple[int, RefusedLine] | None = None
 
     def __post_init__(self) -> None:
-        self.digest = sha256()
+        self.digest = hashlib.sha256()
 
     def rows(self) -> Iterator[tuple[int, NewEntry | RefusedLine]]:
         """Every line that says something, as (line number, the person or why there is none)."""
@@ -77,20 +82,24 @@ class _Reader:
                 self.first_refused = self.first_refused or (number, row)
             self.lines += 1
             if self.lines % _PROGRESS_EVERY == 0:
-                self.progress(self.lines)
+                self.progress(self.lines, self.bytes_read)
             yield number, row
 
     def _lines(self) -> Iterator[bytes]:
         """Lines without a byte order mark; of an endless one only the beginning is kept."""
         is_first = True
         while line := self.file.readline(_LONGEST_LINE + 1):
-            self.digest.update(line)
+            self._take(line)
             rest = line
             while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
                 rest = self.file.readline(_LONGEST_LINE + 1)
-                self.digest.update(rest)
+                self._take(rest)
             yield line.removeprefix(b"\xef\xbb\xbf") if is_first else line
             is_first = False
+
+    def _take(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.bytes_read += len(data)
 
 
 def _cells_of(line: bytes) -> list[str]:
@@ -155,19 +164,25 @@ def import_entries(
     file_name: str,
     by: User | None,
     now: dt.datetime,
-    progress: Callable[[int], None] = lambda lines: None,
+    sha256: str = "",
+    progress: Callable[[int, int], None] = lambda lines, bytes_read: None,
+    all_read: Callable[[int, int], None] = lambda lines, bytes_read: None,
 ) -> EntryImport:
     """Enter everyone in a CSV file; returns the import with its counts and `rejections`.
 
-    `file` yields lines of bytes and is read once. A refused line doesn't stop the others; a person who stands
-    in the file twice, or in the draw already, keeps the first entry. Raises `EntryRefusedError` when the draw
-    closed meanwhile, `ImportRefusedError` when no line is good: nothing is then imported.
+    `file` yields lines of bytes and is read once; `progress` hears of lines and bytes read every 10,000 lines, `all_read`
+    at the end of the file, before anybody is entered. A refused line doesn't stop the others; a person who stands in the
+    file twice, or in the draw already, keeps the first entry. Raises `EntryRefusedError` when the draw closed meanwhile,
+    `ImportRefusedError` when no line is good, `FileChangedError` when `sha256` is given and not the file's: nothing is then imported.
     """
     reader = _Reader(file, progress)
     with transaction.atomic():
         create_stage()
         # Locked before the file is read: whoever starts in time gets in, and a closed draw is told at once.
         staged = copy_into_stage(scope=lock_open_draw(draw), rows=reader.rows())
+        all_read(reader.lines, reader.bytes_read)
+        if sha256 and reader.digest.hexdigest() != sha256:
+            raise FileChangedError(_("The file is not the one that was received."))
         if not reader.lines:
             raise ImportRefusedError(_("The file has no lines. Write one person a line: email,name,weight."))
         if not staged and reader.first_refused:
@@ -176,19 +191,21 @@ def import_entries(
                 _("None of the %(count)d lines can be used. Line %(line)d: %(reason)s")
                 % {"count": reader.lines, "line": line, "reason": refused.reason}
             )
+        accepted = insert_staged(draw=draw, source=Entry.Source.IMPORT, now=now)
+        # Written once: a trigger keeps it as it is.
         report = EntryImport.objects.create(
             draw=draw,
             file_name=file_name[:200],
             file_sha256=reader.digest.hexdigest(),
             lines=reader.lines,
-            accepted=0,
-            rejected=0,
+            accepted=accepted,
+            rejected=reader.lines - accepted,
             by=by,
             created_at=now,
         )
-        report.accepted = insert_staged(draw=draw, source=Entry.Source.IMPORT, now=now)
-        report.rejected = _write_rejections(report)
-        report.save(update_fields=["accepted", "rejected"])
+        written = _write_rejections(report)
+        if written != report.rejected:
+            raise AssertionError(f"{written} reasons for {report.rejected} refused lines")
         record(
             actor=by,
             action="draw.entries_imported",
@@ -213,10 +230,11 @@ def _write_rejections(report: EntryImport) -> int:
             INSERT INTO draws_importrejection (entry_import_id, line, content, reason)
             SELECT %(import)s, line, content, reason FROM draws_staged WHERE reason IS NOT NULL
             UNION ALL
-            SELECT %(import)s, line, left(identity, %(content)s), CASE
-                WHEN first_line < line THEN format(%(repeated)s, first_line) ELSE %(known)s END
+            SELECT %(import)s, line, left(coalesce(listed, identity), %(content)s), CASE
+                WHEN first_line < line THEN format(%(repeated)s, first_line)
+                WHEN listed IS NOT NULL THEN %(other)s ELSE %(known)s END
             FROM (
-                SELECT line, identity, pid, min(line) OVER (PARTITION BY identity) AS first_line
+                SELECT line, identity, listed, pid, min(line) OVER (PARTITION BY identity) AS first_line
                 FROM draws_staged WHERE reason IS NULL
             ) good
             WHERE NOT EXISTS (SELECT 1 FROM draws_entry entry WHERE entry.draw_id = %(draw)s AND entry.pid = good.pid)
@@ -227,6 +245,7 @@ def _write_rejections(report: EntryImport) -> int:
                 "content": _CONTENT,
                 "repeated": _("This person stands in line %s already."),
                 "known": _("This person is in the draw already."),
+                "other": _("This person is in the draw already, under another address of theirs."),
             },
         )
         return int(cursor.rowcount)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -17,8 +17,8 @@ from audit.services import record
 from draws.models import Award, PrizeAddress, Voucher
 from draws.services.claiming import require_theirs, require_time
 from draws.services.errors import DrawError
+from draws.services.reconnecting import drop_if_cut
 from draws.sources import AwardSource, Loss, source_named, source_of
-from payments.ledger import InsufficientFundsError
 from payments.models import LedgerEntry
 
 log = structlog.get_logger(__name__)
@@ -40,11 +40,6 @@ class ExpirySummary:
     failed: int = 0
 
 
-def return_key(award: Award) -> str:
-    """The ledger key under which an award's money comes back: it can do so once."""
-    return f"{award.key}:returned"
-
-
 def expire_awards(*, now: dt.datetime) -> ExpirySummary:
     """Forfeit every award that was not claimed in time; its prize goes to the next rank.
 
@@ -60,7 +55,7 @@ def expire_awards(*, now: dt.datetime) -> ExpirySummary:
         except Exception:
             failed += 1
             log.exception("expiry_failed", about=about)
-            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
+            drop_if_cut()  # was it cut? the next draw gets a new one
     return ExpirySummary(expired, failed)
 
 
@@ -95,52 +90,58 @@ def decline_award(*, award: Award, member: User | None, now: dt.datetime) -> Awa
     return award
 
 
-def disqualify_winner(
-    *, award: Award, by: User, reason: str, now: dt.datetime, take_back: bool = False
-) -> Award:
-    """Take a prize away from its winner; the next rank follows.
+def disqualify_winner(*, award: Award, by: User, reason: str, now: dt.datetime) -> Award:
+    """Take a prize away from its winner before it is in a wallet; the next rank follows.
 
-    What is not in a wallet yet comes back by itself. A prize that was paid is taken back only where `take_back`
-    says so and the wallet still holds it; a voucher that was used and a thing that was sent never. Raises
-    `DisqualifyError`.
+    What was paid is asked back by `taking_back.take_back_prize`; a voucher that was used and a thing that was sent stay
+    where they are. Raises `DisqualifyError`.
     """
+    return take_prize(award=award, by=by, reason=published_reason(reason), now=now)
+
+
+def take_prize(*, award: Award, by: User, reason: str, now: dt.datetime, asked_as: str = "") -> Award:
+    """End the award and hand its prize on; `asked_as` is the key of the request to take it out of the wallet."""
+    source = source_of(award)
+    with transaction.atomic():
+        source.lock(award.about, True)
+        award = Award.objects.select_for_update().get(pk=award.pk)
+        if why_not := why_not_takeable(award, from_wallet=bool(asked_as)):
+            raise DisqualifyError(why_not)
+        loss = Loss(
+            award=award,
+            ending=Award.Ending.DISQUALIFIED,
+            reason=reason,
+            from_wallet=bool(asked_as),
+            asked_as=asked_as,
+        )
+        _lose(source, [loss], by=by, now=now)
+    return award
+
+
+def published_reason(reason: str) -> str:
+    """The reason as it is published with the proof. Raises `DisqualifyError` where it can't be."""
     reason = reason.strip()
     if not reason:
         raise DisqualifyError(_("Say why: the reason is published with the draw's proof."))
     if len(reason) > REASON_LENGTH:
         raise DisqualifyError(_("The reason is published: say it in 300 characters."))
-    source = source_of(award)
-    try:
-        with transaction.atomic():
-            source.lock(award.about, True)
-            award = Award.objects.select_for_update().get(pk=award.pk)
-            is_paid = award.state == Award.State.PAID
-            _require_takeable(award, take_back=take_back)
-            loss = Loss(award=award, ending=Award.Ending.DISQUALIFIED, reason=reason, from_wallet=is_paid)
-            _lose(source, [loss], by=by, now=now)
-    except InsufficientFundsError as error:
-        raise DisqualifyError(
-            _("The winner's wallet does not hold the prize any more, so it can't be taken back.")
-        ) from error
-    return award
+    return reason
 
 
-def _require_takeable(award: Award, *, take_back: bool) -> None:
+def why_not_takeable(award: Award, *, from_wallet: bool) -> str:
+    """Why this prize can't be taken away in this way, as a sentence; empty where it can."""
     if award.state in (Award.State.EXPIRED, Award.State.REVERSED):
-        raise DisqualifyError(_("This prize has been lost already."))
+        return _("This prize has been lost already.")
     if award.state != Award.State.PAID:
-        return
+        return _("This prize is not in a wallet: replace the winner without taking it out.") * from_wallet
     if not award.unit:
-        raise DisqualifyError(
-            _("This prize has been handed over: what was sent or used can't be taken back.")
-        )
-    if not take_back:
-        raise DisqualifyError(
-            _(
-                "This prize is in the winner's wallet. It can't be taken away silently: choose to take it back out of "
-                "the wallet, which the winner sees and is told."
-            )
-        )
+        return _("This prize has been handed over: what was sent or used can't be taken back.")
+    if from_wallet:
+        return ""
+    return _(
+        "This prize is in the winner's wallet. It can't be taken away silently: choose to take it back out of "
+        "the wallet, which the winner sees and is told."
+    )
 
 
 def _lose(source: AwardSource, losses: Sequence[Loss], *, by: User | None, now: dt.datetime) -> None:
@@ -150,7 +151,7 @@ def _lose(source: AwardSource, losses: Sequence[Loss], *, by: User | None, now: 
     source.lose(losses, by, now)
     returned = {
         entry.idem_key: entry
-        for entry in LedgerEntry.objects.filter(idem_key__in=[return_key(award) for award in awards])
+        for entry in LedgerEntry.objects.filter(idem_key__in=[loss.return_key for loss in losses])
     }
     for loss in losses:
         award = loss.award
@@ -158,7 +159,7 @@ def _lose(source: AwardSource, losses: Sequence[Loss], *, by: User | None, now: 
         award.state = Award.State.REVERSED if is_taken else Award.State.EXPIRED
         award.ended_as = loss.ending
         award.ended_at = now
-        award.reversal = returned.get(return_key(award))
+        award.reversal = returned.get(loss.return_key)
     Award.objects.bulk_update(awards, ["state", "ended_as", "ended_at", "reversal"])
     Voucher.objects.filter(award__in=awards, redeemed_at=None).update(voided_at=now)
     PrizeAddress.objects.filter(award__in=awards).delete()

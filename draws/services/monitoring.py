@@ -3,16 +3,20 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Max
 from django_celery_beat.models import PeriodicTask
 
 from draws.models import Draw
 
-BEAT_LATE_AFTER = dt.timedelta(minutes=10)
-"""Beat writes its last runs down every few minutes; only then does silence mean something."""
-
 _OUTSIDE_RUN = "draws:outside-run"
+_OUTSIDE_RUN_KEPT_S = 86_400
+
+
+def beat_late_after() -> dt.timedelta:
+    """After how long the silence of whoever runs the jobs means something."""
+    return dt.timedelta(seconds=settings.BEAT_LATE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def last_beat() -> dt.datetime | None:
 
 def note_outside_run(*, now: dt.datetime) -> None:
     """An outside scheduler has run the jobs. Kept in Redis alone: lost, it is seen again at the next run."""
-    cache.set(_OUTSIDE_RUN, now, BEAT_LATE_AFTER.total_seconds())
+    cache.set(_OUTSIDE_RUN, now, _OUTSIDE_RUN_KEPT_S)
 
 
 def executor_health(*, now: dt.datetime) -> Health:
@@ -48,5 +52,5 @@ def executor_health(*, now: dt.datetime) -> Health:
     beats = [beat for beat in (last_beat(), cache.get(_OUTSIDE_RUN)) if beat is not None]
     last = max(beats, default=None)
     overdue = Draw.objects.overdue(now).count()
-    is_alive = last is not None and last >= now - BEAT_LATE_AFTER
+    is_alive = last is not None and last >= now - beat_late_after()
     return Health(is_alive and not overdue, now, last, overdue)

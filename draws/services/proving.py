@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from audit.canonical import canonical_json
 from draws import proof
 from draws.entries_file import EntriesFileError, EntriesIndex
-from draws.models import Disposition, Draw
+from draws.models import CalledOff, Disposition, Draw
 from draws.selection import draw_ranks
 from draws.services.errors import DrawError
 from draws.services.freezing import entries_file_name, store_entries_file, written_entries_file
@@ -129,6 +129,16 @@ def proof_of(draw: Draw) -> dict[str, Any]:
         dispositions=dispositions_of(draw),
         extension=[rank.as_row() for rank in draw.extra_ranks.all()],
     )
+
+
+def published_proof(draw: Draw) -> dict[str, Any] | None:
+    """The proof that everybody may have: of an executed draw, or of what a called-off one would have drawn."""
+    if draw.status == Draw.Status.COMPLETED:
+        return proof_of(draw)
+    if draw.status != Draw.Status.CANCELLED:
+        return None
+    called_off = CalledOff.objects.filter(draw=draw).first()
+    return called_off.proof if called_off is not None else None
 
 
 def rank_rows_of(draw: Draw) -> list[dict[str, Any]]:

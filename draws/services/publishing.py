@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from draws import vwd1
+from draws.drand import QUICKNET
 from draws.models import Draw, DrawChange
 from draws.owners import owner_of
 from draws.services.checks import publishing_checks
@@ -25,7 +27,14 @@ _LEAST_ALTERNATES = 3
 
 
 class PublishError(DrawError):
-    """The draw can't be published or cancelled as it stands. The message says what to do."""
+    """The draw can't be published or cancelled as it stands. The message says what to do.
+
+    `missing` are the keys of the checks that don't hold, where that is why.
+    """
+
+    def __init__(self, sentence: str, *, missing: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.missing = list(missing)
 
 
 def prize_totals(draw: Draw) -> dict[str, int]:
@@ -40,8 +49,19 @@ def prize_totals(draw: Draw) -> dict[str, int]:
 def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
     """Open a draft to the world: reserve its prizes, fix its rules, commit to a secret (`draft → active`).
 
-    Raises `PublishError` with everything that is missing; publishing again does nothing.
+    Raises `PublishError` with everything that is missing, which is then on record; publishing again does nothing.
     """
+    try:
+        return _publish(draw=draw, by=by, now=now)
+    except PublishError as error:
+        if error.missing:
+            record(
+                actor=by, action="draw.publish_refused", target=draw, data={"missing": error.missing}, now=now
+            )
+        raise
+
+
+def _publish(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
     with transaction.atomic():
         draw = Draw.objects.select_for_update().get(pk=draw.pk)
         if draw.status == Draw.Status.ACTIVE:
@@ -51,7 +71,10 @@ def publish_draw(*, draw: Draw, by: User | None, now: dt.datetime) -> Draw:
         draw.scope = draw.scope or draw.public_id
         _settle_details(draw)
         if missing := [check for check in publishing_checks(draw, now=now) if not check.ok]:
-            raise PublishError(" ".join(f"{check.label}: {check.mend}" for check in missing))
+            raise PublishError(
+                " ".join(f"{check.label}: {check.mend}" for check in missing),
+                missing=[check.key for check in missing],
+            )
         open_scope(draw.scope)
         promise_sources(draw)
         draw.published_at = now
@@ -100,10 +123,37 @@ def _settle_details(draw: Draw) -> None:
         )
 
 
-def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
-    """Call a draw off, before or after its freeze; what was reserved goes back, entrants are told.
+def number_may_be_known(draw: Draw, *, now: dt.datetime) -> bool:
+    """Whether somebody may know by now who wins: the entries are frozen, and no drand round is still to come.
 
-    Raises `PublishError` without a reason, or when the draw is being drawn or is over.
+    A number that the site committed to is known to whoever runs it, and an announced text to all the world from some
+    moment on that the site can't see. Only a round that is not out yet is known to nobody, whatever it is mixed with.
+    """
+    if draw.manifest is None:
+        return False
+    return not any(
+        source["type"] == "drand" and QUICKNET.time_of(source["round"]) > now.timestamp()
+        for source in draw.manifest["randomness"]
+    )
+
+
+def why_not_cancelled(draw: Draw, *, now: dt.datetime) -> str:
+    """Why one person can't cancel this draw; empty where one can."""
+    if draw.status not in (Draw.Status.DRAFT, Draw.Status.ACTIVE):
+        return _("A draw that is being drawn or is over can't be cancelled.")
+    if number_may_be_known(draw, now=now):
+        return _(
+            "The entries are frozen and the number of this draw may be known: nobody drops it alone and draws anew. A "
+            "Super Admin calls it off together with a second person, and what it would have drawn is published."
+        )
+    return ""
+
+
+def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
+    """Call a draw off before anybody can know its number; what was reserved goes back, entrants are told.
+
+    Raises `PublishError` without a reason, when the draw is being drawn or is over, and when its number may be known:
+    then it takes two (`calling_off.call_off_draw`).
     """
     if not reason.strip():
         raise PublishError(_("Say why the draw is cancelled: its entrants are told."))
@@ -111,32 +161,40 @@ def cancel_draw(*, draw: Draw, by: User, reason: str, now: dt.datetime) -> Draw:
         draw = Draw.objects.select_for_update().get(pk=draw.pk)
         if draw.status == Draw.Status.CANCELLED:
             return draw
-        if draw.status not in (Draw.Status.DRAFT, Draw.Status.ACTIVE):
-            raise PublishError(_("A draw that is being drawn or is over can't be cancelled."))
-        was_published = draw.published_at is not None
-        draw.status = Draw.Status.CANCELLED
-        draw.save(update_fields=["status"])
-        returned = return_everything(draw=draw, by=by, reason=reason.strip(), now=now)
-        record(
-            actor=by,
-            action="draw.cancelled",
-            target=draw,
-            data={"reason": reason.strip(), "returned": returned},
-            now=now,
-        )
-        if was_published:
-            note_change(draw=draw, kind=DrawChange.Kind.CANCELLED, by=by, reason=reason.strip(), now=now)
-            cancel_reminders(draw, by=by, now=now, sent_too=True)
-            tell(
-                draw=draw,
-                kind="draws.draw_cancelled",
-                context={"reason": reason.strip()},
-                idem_key=f"draw:{draw.public_id}:cancelled",
-                now=now,
-            )
-            if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
-                owner.on_ended(draw, now)
+        if why_not := why_not_cancelled(draw, now=now):
+            raise PublishError(why_not)
+        cancel_locked(draw=draw, by=by, reason=reason.strip(), now=now)
     return draw
+
+
+def cancel_locked(
+    *, draw: Draw, by: User, reason: str, now: dt.datetime, is_called_off: bool = False
+) -> None:
+    """Cancel a draw whose row the caller has locked and found cancellable."""
+    was_published = draw.published_at is not None
+    draw.status = Draw.Status.CANCELLED
+    draw.save(update_fields=["status"])
+    returned = return_everything(draw=draw, by=by, reason=reason, now=now)
+    record(
+        actor=by,
+        action="draw.called_off" if is_called_off else "draw.cancelled",
+        target=draw,
+        data={"reason": reason, "returned": returned},
+        now=now,
+    )
+    if not was_published:
+        return
+    note_change(draw=draw, kind=DrawChange.Kind.CANCELLED, by=by, reason=reason, now=now)
+    cancel_reminders(draw, by=by, now=now, sent_too=True)
+    tell(
+        draw=draw,
+        kind="draws.draw_called_off" if is_called_off else "draws.draw_cancelled",
+        context={"reason": reason},
+        idem_key=f"draw:{draw.public_id}:cancelled",
+        now=now,
+    )
+    if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
+        owner.on_ended(draw, now)
 
 
 def return_everything(*, draw: Draw, by: User | None, reason: str, now: dt.datetime) -> dict[str, int]:

@@ -19,7 +19,7 @@ from accounts.models import User
 from audit.services import record
 from draws import proof, relays, vwd1
 from draws.drand import QUICKNET
-from draws.models import AnnouncedText, DrandRound, Draw
+from draws.models import AnnouncedText, CalledOff, DrandRound, Draw
 from draws.services.errors import DrawError
 from draws.vault import VaultError, open_secret, seal_secret
 
@@ -126,6 +126,13 @@ def collect_randomness(*, draw: Draw, now: dt.datetime) -> bool:
     return True
 
 
+def waits_for_text(draw: Draw) -> bool:
+    """Whether an announced text is still of use: for a frozen draw, and for the evidence of one that was called off."""
+    if draw.manifest is None or not texts_missing(draw):
+        return False
+    return not draw.is_finished or CalledOff.objects.filter(draw=draw, proof__isnull=True).exists()
+
+
 def texts_missing(draw: Draw) -> list[tuple[int, str]]:
     """(position, label) of the announced texts that nobody has confirmed yet."""
     confirmed = set(
@@ -152,7 +159,7 @@ def enter_text(*, draw: Draw, position: int, text: str, by: User, now: dt.dateti
     text = _cleaned(text)
     with transaction.atomic():
         draw = Draw.objects.select_for_update().get(pk=draw.pk)
-        if draw.manifest is None or draw.is_finished:
+        if not waits_for_text(draw):
             raise RandomnessError(
                 _(
                     "The text is entered after entries are frozen and before the draw: else it could be known before."
@@ -195,8 +202,10 @@ def confirm_text(*, entered: AnnouncedText, text: str, by: User, now: dt.datetim
             )
         entered.confirmed_by, entered.confirmed_at = by, now
         entered.save(update_fields=["confirmed_by", "confirmed_at"])
-        draw.next_attempt_at = None
-        draw.save(update_fields=["next_attempt_at"])
+        if not draw.is_finished:
+            draw.next_attempt_at = None
+            draw.save(update_fields=["next_attempt_at"])
+        CalledOff.objects.filter(draw=draw, proof__isnull=True).update(next_attempt_at=None)
         record(
             actor=by,
             action="draw.text_confirmed",

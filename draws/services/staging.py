@@ -28,7 +28,24 @@ _COLUMNS = {
     "pid": "bytea",
     "content": "text",
     "reason": "text",
+    "listed": "text",
 }
+
+
+# One person, one entry: whoever is listed under another address of theirs is entered under their own. `listed` keeps what
+# the list said; the public id is `vwd1.public_id` of the new identity.
+_NAME_MEMBERS = """
+UPDATE draws_staged staged SET
+    listed = staged.identity,
+    identity = member.email,
+    pid = sha256(convert_to('vwd1/pid', 'UTF8') || '\\x00' || convert_to(%s, 'UTF8') || '\\x00' || staged.salt
+        || convert_to(member.email, 'UTF8'))
+FROM account_emailaddress address JOIN accounts_user member ON member.id = address.user_id AND member.is_active
+WHERE address.verified AND lower(address.email) = staged.identity AND lower(address.email) <> member.email
+    AND staged.reason IS NULL
+    AND EXISTS (SELECT 1 FROM account_emailaddress own WHERE own.user_id = member.id AND own.verified
+        AND lower(own.email) = member.email)
+"""
 
 
 class EntryRefusedError(DrawError):
@@ -70,11 +87,11 @@ def copy_into_stage(*, scope: str, rows: Iterable[tuple[int, NewEntry | RefusedL
         copy.set_types(list(_COLUMNS.values()))
         for line, entry in rows:
             if isinstance(entry, RefusedLine):
-                copy.write_row((line, None, None, None, None, None, entry.content, entry.reason))
+                copy.write_row((line, None, None, None, None, None, entry.content, entry.reason, None))
                 continue
             salt = os.urandom(vwd1.SALT_BYTES)
             pid = vwd1.public_id(scope=scope, salt=salt, identity=entry.identity)
-            copy.write_row((line, entry.identity, entry.name, entry.weight, salt, pid, None, None))
+            copy.write_row((line, entry.identity, entry.name, entry.weight, salt, pid, None, None, None))
             count += 1
     return count
 
@@ -88,6 +105,7 @@ def insert_staged(*, draw: Draw, source: str, now: dt.datetime) -> int:
     with connection.cursor() as cursor:
         # Lists are added one after the other, so that two of them can't pass the limit together.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('draws.entries', %s))", [draw.pk])
+        cursor.execute(_NAME_MEMBERS, [str(draw.scope)])
         unify_staged(draw)
         cursor.execute(
             """
@@ -98,11 +116,13 @@ def insert_staged(*, draw: Draw, source: str, now: dt.datetime) -> int:
                 -- Looked up for those who match: joined, it is guessed to be one row and looped over for everyone.
                 AND EXISTS (SELECT 1 FROM account_emailaddress address WHERE address.user_id = member.id
                     AND address.verified AND lower(address.email) = member.email)
-            WHERE staged.reason IS NULL
+            WHERE staged.reason IS NULL AND NOT EXISTS (
+                -- In already, under an address that they had then.
+                SELECT 1 FROM draws_entry entry WHERE entry.draw_id = %s AND entry.member_id = member.id)
             ORDER BY staged.line
             ON CONFLICT (draw_id, identity) DO NOTHING
             """,
-            [draw.pk, source, now],
+            [draw.pk, source, now, draw.pk],
         )
         added = int(cursor.rowcount)
         cursor.execute("SELECT sum(weight) FROM draws_entry WHERE draw_id = %s", [draw.pk])

@@ -4,12 +4,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from draws.models import Draw, DrawReport
 from draws.owners import is_said
+from draws.services.claim_links import unreachable_winners
 from notifications.services import Recipient, notify
 from payments.money import format_amount
 
 _TEASER_LIFE = dt.timedelta(days=3)
+_LISTED = 50  # winners that a summary names
 
 
 def amounts_text(amounts: dict[str, int]) -> str:
@@ -55,6 +59,7 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
             "entries": report.entries_count,
             "awarded": amounts_text(report.awarded),
             "leftover": amounts_text(report.leftover),
+            "unreachable": _unreachable_text(draw),
         },
     }
     for name, context in contexts.items():
@@ -80,10 +85,19 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
         )
 
 
-def tell_failure(*, draw: Draw, now: dt.datetime) -> None:
-    """Tell the admins that an execution failed, and what the site will do about it."""
+def _unreachable_text(draw: Draw) -> str:
+    """The winners nobody can write to, by public id and prize, a line each; empty where there are none."""
+    winners = unreachable_winners(draw).select_related("entry", "prize").order_by("rank")
+    lines = [f"{winner.entry.pid_hex[:12]}: {winner.prize.title}" for winner in winners[:_LISTED]]
+    if (more := winners.count() - len(lines)) > 0:
+        lines.append(_("and %(more)d more") % {"more": more})
+    return "\n".join(lines)
+
+
+def tell_failure(*, draw: Draw, step: str, now: dt.datetime) -> None:
+    """Tell the admins that a `step` (freeze, execution) failed, and what the site will do about it."""
     notify(
-        kind="draws.execution_failed",
+        kind=f"draws.{step}_failed",
         about=draw.about,
         context={
             "draw": draw.title,
@@ -93,6 +107,6 @@ def tell_failure(*, draw: Draw, now: dt.datetime) -> None:
             "next_attempt_at": draw.next_attempt_at or now,
         },
         not_before=now,
-        idem_key=f"draw:{draw.public_id}:failed:{draw.attempts}:{now.timestamp():.0f}",
+        idem_key=f"draw:{draw.public_id}:{step}-failed:{draw.attempts}:{now.timestamp():.0f}",
         now=now,
     )

@@ -22,9 +22,10 @@ from draws.services.award_notices import tell_vacant
 from draws.services.awarding import Win, award_prizes, record_winners
 from draws.services.errors import DrawError
 from draws.services.holding import require_payouts
-from draws.services.losing import REASON_LENGTH, return_key
+from draws.services.losing import REASON_LENGTH
 from draws.services.proving import frozen_entries, rank_rows_of
 from draws.services.publishing import release_reserved
+from draws.services.removing import disqualified_ranks
 from draws.services.standing import DispositionBook, standing_of
 from draws.slots import State, exclusion_reason
 from draws.sources import Loss, source_for
@@ -56,7 +57,7 @@ def hand_on(losses: Sequence[Loss], by: User | None, now: dt.datetime) -> None:
     Winner.objects.bulk_update(winners.values(), ["state"])
     returns = [
         pools.PrizeReturn(
-            idem_key=return_key(loss.award),
+            idem_key=loss.return_key,
             unit=loss.award.unit,
             amount=loss.award.amount,
             member_id=loss.award.member_id if loss.from_wallet else None,
@@ -188,8 +189,12 @@ def extend_ranks(*, draw: Draw, extra: int, by: User, reason: str, now: dt.datet
             for row in rows[start:]
         )
         book.write(rank=len(rows), state=State.EXTENDED, reason=reason)
-        for rank, other in sorted(_excluded(draw, rows[start:]).items()):
-            book.write(rank=rank, state=State.EXCLUDED, reason=exclusion_reason(other))
+        fresh = {row["rank"]: row["pid"] for row in rows[start:]}
+        skipped = {rank: (State.DISQUALIFIED, why) for rank, why in disqualified_ranks(draw, fresh).items()}
+        for rank, other in _excluded(draw, rows[start:]).items():
+            skipped[rank] = (State.EXCLUDED, exclusion_reason(other))
+        for rank, (state, why) in sorted(skipped.items()):
+            book.write(rank=rank, state=state, reason=why)
         _fill(book, returns=(), by=by, now=now)
     return draw
 

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from notifications import backoff, kinds, variables
 from notifications.kinds import Category, Channel, Kind
 from notifications.models import Delivery, Message
+from notifications.privacy import keep_erasures_out
 from notifications.recipients import COLUMNS, PREFIX, Recipient
 from notifications.topics import SINGLE_LIMIT, tell_everybody, tell_members
 
@@ -129,6 +130,7 @@ def _expand_page(message: Message, *, now: dt.datetime, chunk: int) -> int:
     queryset = kind.recipients(message) if kind.recipients else None
     read, added = 0, 0
     if queryset is not None and not queryset.query.is_empty():
+        keep_erasures_out()
         source, values = _source(queryset)
         last, read, added = _insert(
             source, values, message=message, kind=kind, cursor=message.cursor, chunk=chunk, now=now

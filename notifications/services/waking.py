@@ -13,13 +13,13 @@ QUIET_SECONDS = 5.0
 _quiet_until = 0.0
 
 
-def wake() -> None:
-    """Hint that a sweep is due. Never raises: without a broker the next beat of the sweep does the work."""
+def wake(task: str = SWEEP) -> None:
+    """Hint that `task`, a sweep, is due. Never raises: without a broker its next beat does the work."""
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return
     try:
-        current_app.send_task(SWEEP, retry=False, expires=60)
+        current_app.send_task(task, retry=False, expires=60)
     except Exception as error:  # kombu lets through whatever its transport raises
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("wake_failed", error=str(error))

@@ -86,7 +86,10 @@ class WalletAdjusting(ModelAdmin):
                 if outcome.entry is None and outcome.approval is not None:
                     messages.warning(
                         request,
-                        _("Nothing has moved yet: this is above the limit, and waits for a second person."),
+                        _(
+                            "Nothing has moved yet: with what you moved alone in the last 24 hours this is above the "
+                            "limit, and waits for a second person."
+                        ),
                     )
                     return HttpResponseRedirect(
                         reverse("admin:payments_approval_change", args=[outcome.approval.pk])

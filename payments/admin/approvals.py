@@ -29,6 +29,7 @@ from accounts.models import User
 from payments import approvals
 from payments.admin.forms import NoteForm, RejectForm
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.alone import moved_alone
 from payments.approvable import UnknownKindError, approvable, known_acts
 from payments.models import Account, Approval, LedgerEntry
 from payments.money import format_amount
@@ -279,10 +280,11 @@ def overview_of(approval: Approval, *, user: User, now: dt.datetime) -> dict[str
     deciders = list(approvals.deciders_of(approval).order_by("email")[: _DECIDERS_NAMED + 1])
     return {
         "approval": approval,
-        "what": approvals.words_of_act(approval.kind),
-        "amounts": approvals.amounts_text(approval),
+        "title": approvals.title_of(approval),
+        "moves_nothing": not approval.amounts,
         "thing": approvals.names_of([approval])[approval.pk],
         "thing_page": _page_of(approval.about),
+        "moved_alone": _moved_alone(approval),
         "state_word": approval.get_state_display(),
         "tone": TONES[approval.state],
         "is_waiting": is_waiting,
@@ -294,6 +296,12 @@ def overview_of(approval: Approval, *, user: User, now: dt.datetime) -> dict[str
         "is_own": approval.requested_by_id == user.pk,
         "may_not": approvals.why_may_not_decide(approval, user),
     }
+
+
+def _moved_alone(approval: Approval) -> str:
+    """What whoever asked had moved without a second person in the day before: it may be why this one waits."""
+    moved = moved_alone(approval.requested_by, until=approval.requested_at)
+    return ", ".join(format_amount(amount, unit) for unit, amount in moved.items())
 
 
 def _page_of(about: str) -> str:
@@ -319,10 +327,7 @@ def _why_not(approval: Approval, decision: Decision, user: User) -> str:
 def _said(approval: Approval) -> str:
     match approval.state:
         case Approval.State.DONE:
-            return _("Approved and done: %(what)s, %(amounts)s.") % {
-                "what": approvals.words_of_act(approval.kind),
-                "amounts": approvals.amounts_text(approval),
-            }
+            return _("Approved and done: %(what)s.") % {"what": approvals.title_of(approval)}
         case Approval.State.REJECTED:
             return _("Rejected. Nothing was moved; %(who)s is told.") % {"who": approval.requested_by}
     return _("Withdrawn. Nothing was moved.")

@@ -15,7 +15,7 @@ from audit.models import Record
 from draws import services, vwd1
 from draws.models import Draw, DrawReport
 from draws.services import executing
-from draws.services.monitoring import BEAT_LATE_AFTER
+from draws.services.monitoring import beat_late_after
 from tests.api.keys import key_client, send, session_client
 from tests.draws.factories import (
     CASH,
@@ -280,7 +280,7 @@ def test_health_is_the_age_of_the_last_beat(boss):
     assert alive["healthy"]
     assert 40 <= alive["last_beat_age_s"] < 100
     assert alive["timestamp"].endswith("Z")
-    PeriodicTask.objects.update(last_run_at=timezone.now() - BEAT_LATE_AFTER - dt.timedelta(seconds=1))
+    PeriodicTask.objects.update(last_run_at=timezone.now() - beat_late_after() - dt.timedelta(seconds=1))
     assert not boss.get("/api/draws/health/").json()["healthy"]
 
 

@@ -141,9 +141,20 @@ def test_the_sign_up_form_knows_the_zone_of_the_browser(site, browser: Browser):
     page.goto("/accounts/signup/")
     expect(page.locator("input[name=time_zone]")).to_have_value("Asia/Dhaka")
     page.goto("/draws/weekend-at-the-coast/")
-    expect(page.locator(".stepper time").first).to_contain_text(
-        "GMT+6"
-    )  # a visitor reads times of the own zone
+    opens = page.locator(".stepper__text").first  # a visitor reads the own clock, and the draw's beside it
+    expect(opens).to_contain_text("your time")
+    expect(opens).to_contain_text("Nairobi time")
+    zone, here, there = page.evaluate(
+        """() => {
+          const at = Date.parse(document.querySelector(".stepper time").dateTime);
+          const clock = (timeZone) => new Intl.DateTimeFormat("en-GB", {timeStyle: "short", timeZone}).format(at);
+          const zone = document.querySelector("[data-zone]").dataset.zone;
+          return [zone, clock("Asia/Dhaka"), clock(zone)];
+        }"""
+    )
+    assert zone == "Africa/Nairobi"
+    expect(opens.locator("time")).to_contain_text(here)
+    expect(opens.locator("[data-zone]")).to_contain_text(there)
     context.close()
 
 

@@ -296,6 +296,16 @@ def test_a_command_gets_servers_of_its_own_that_go_with_it(data):
     assert not data.exists()
 
 
+@pytest.mark.parametrize(("options", "durable"), [([], "off off"), (["--durable"], "on on")])
+def test_its_commits_reach_the_disk_when_asked(data, options, durable):
+    script = (
+        "import os, psycopg; c = psycopg.connect(os.environ['DATABASE_URL']);"
+        "print(*(c.execute('SHOW ' + name).fetchone()[0] for name in ('fsync', 'synchronous_commit')))"
+    )
+    done = command(data, *options, "--with-temporary", sys.executable, "-c", script)
+    assert done.stdout.strip() == durable, done.stderr
+
+
 def test_a_long_log_is_set_aside(data, monkeypatch):
     start_and_stop(data)
     os.truncate(data / "postgresql.log", embedded_servers.LOG_LIMIT + 1)

@@ -237,7 +237,7 @@ def test_an_unusable_data_folder_is_told_in_one_sentence(start, environment):
 @pytest.fixture
 def given(cloned_db):
     """The settings of a site that brings its own servers, as in production."""
-    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LINK_KEY", "DRAW_SECRET_KEYS")
+    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LINK_KEY", "DRAW_SECRET_KEYS", "SECOND_FACTOR_KEYS")
     return {name: cloned_db.env[name] for name in names} | {
         "ALLOWED_HOSTS": "127.0.0.1",
         "SITE_URL": "https://fairground.example",

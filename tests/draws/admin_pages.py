@@ -8,7 +8,7 @@ from config import roles
 from draws.models import Draw
 from tests.factories import admin, make_user
 
-ACTS = ("publish", "fund", "return", "import", "freeze", "execute", "cancel")
+ACTS = ("publish", "fund", "return", "import", "freeze", "execute", "cancel", "call_off")
 NAMES = {"import": "import_entries", "return": "return_money"}
 TOKEN = "0b0c2a52-6f55-4c3c-9b0e-6d8f7a2f4a11"
 

@@ -18,8 +18,9 @@ from django.utils import timezone
 from accounts.models import User
 from draws import services, vwd1
 from draws.models import Draw, Entry, Prize
+from payments.approvals import approve
 from payments.models import Account, Posting
-from tests.factories import admin
+from tests.factories import admin, treasurer
 
 HOUR = dt.timedelta(hours=1)
 CASH = ("Main prize", "cash", 100_000, 1)
@@ -57,9 +58,9 @@ def make_draft(
 
 
 def fund(draw: Draw, *, extra: int = 0, reason: str = "Prize money") -> None:
-    """Bring in what the prizes cost, and `extra` minor units of each unit."""
+    """Bring in what the prizes cost, and `extra` minor units of each unit; by two people where it takes two."""
     for unit, amount in services.prize_totals(draw).items():
-        services.fund_draw(
+        outcome = services.fund_draw(
             draw=draw,
             unit=unit,
             amount=amount + extra,
@@ -68,6 +69,8 @@ def fund(draw: Draw, *, extra: int = 0, reason: str = "Prize money") -> None:
             idem_key=f"fund:{next(_numbers)}",
             now=timezone.now(),
         )
+        if outcome.approval is not None:
+            approve(approval=outcome.approval, by=treasurer(), now=timezone.now())
 
 
 def make_draw(*, entrants: int = 0, members: Any = (), extra: int = 0, **fields: Any) -> Draw:
@@ -123,6 +126,15 @@ def make_executed(**fields: Any) -> Draw:
     """A draw that was drawn at its time."""
     draw = make_frozen(**fields)
     services.execute_draw(draw_id=draw.pk, now=draw.draw_at)
+    draw.refresh_from_db()
+    return draw
+
+
+def call_off(draw: Draw, *, reason: str = "Rain") -> Draw:
+    """Two people call a frozen draw off."""
+    outcome = services.call_off_draw(draw=draw, by=admin(), reason=reason, now=draw.draw_at)
+    assert outcome.approval is not None
+    approve(approval=outcome.approval, by=treasurer(), now=draw.draw_at)
     draw.refresh_from_db()
     return draw
 

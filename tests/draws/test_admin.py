@@ -138,9 +138,9 @@ class TestDraft:
         client.force_login(staff(roles.MANAGER_ADMIN))
         assert client.get(reverse("admin:draws_draw_add")).status_code == 200
         client.force_login(staff(roles.FINANCE))
-        assert client.get(reverse("admin:draws_draw_add")).status_code == 403
+        assert client.get(reverse("admin:draws_draw_add")).status_code == 404
         assert client.get(page_of(draw)).status_code == 200
-        assert client.post(page_of(draw), draft_form(title="Mine now")).status_code == 403
+        assert client.post(page_of(draw), draft_form(title="Mine now")).status_code == 404
         draw.refresh_from_db()
         assert draw.title != "Mine now"
 
@@ -151,13 +151,13 @@ class TestDraft:
         client.force_login(admin())
         assert (
             client.post(reverse("admin:draws_draw_delete", args=[empty.pk]), {"post": "yes"}).status_code
-            == 403
+            == 404
         )
         client.force_login(owner)
         for draw in (funded, published):
             assert (
                 client.post(reverse("admin:draws_draw_delete", args=[draw.pk]), {"post": "yes"}).status_code
-                == 403
+                == 404
             )
         assert (
             client.post(reverse("admin:draws_draw_delete", args=[empty.pk]), {"post": "yes"}).status_code
@@ -173,7 +173,7 @@ class TestPublished:
         draw = make_draw()
         before = Draw.objects.filter(pk=draw.pk).values().get()
         response = boss.post(page_of(draw), draft_form({"amount": "1.00"}, title="Forged", rules="I win."))
-        assert response.status_code == 403
+        assert response.status_code == 404
         assert Draw.objects.filter(pk=draw.pk).values().get() == before
         assert draw.prizes.count() == 2
 
@@ -190,7 +190,7 @@ class TestPublished:
         fund(draw)
         boss.get(page_of(draw))
         services.publish_draw(draw=draw, by=admin(), now=timezone.now())
-        assert boss.post(page_of(draw), draft_form(title="Late")).status_code == 403
+        assert boss.post(page_of(draw), draft_form(title="Late")).status_code == 404
         draw.refresh_from_db()
         assert (draw.status, draw.title == "Late") == (Draw.Status.ACTIVE, False)
 
@@ -280,13 +280,13 @@ class TestRecords:
         page = reverse(f"admin:draws_{model}_change", args=[rows[model].pk])
         assert boss.get(reverse(f"admin:draws_{model}_changelist")).status_code == 200
         assert boss.get(page).status_code == 200
-        assert boss.post(page, {"state": "paid"}).status_code == 403
-        assert boss.get(reverse(f"admin:draws_{model}_add")).status_code == 403
+        assert boss.post(page, {"state": "paid"}).status_code == 404
+        assert boss.get(reverse(f"admin:draws_{model}_add")).status_code == 404
         assert (
             boss.post(
                 reverse(f"admin:draws_{model}_delete", args=[rows[model].pk]), {"post": "yes"}
             ).status_code
-            == 403
+            == 404
         )
 
     def test_winners_and_awards_stand_on_the_page_of_a_drawn_draw(self, boss, client):
@@ -322,7 +322,7 @@ def test_a_draft_that_is_published_while_it_is_being_saved_is_not_written_over(c
         saving.start()
         _wait_until_somebody_waits()
     saving.join(30)
-    assert answers == [403]
+    assert answers == [404]
     draw.refresh_from_db()
     assert (draw.status, draw.title == "Late") == (Draw.Status.ACTIVE, False)
 

@@ -285,8 +285,8 @@ class TestPage:
         [
             (roles.SUPER_ADMIN, 200),
             (roles.MANAGER_ADMIN, 200),
-            (roles.FINANCE, 403),
-            (roles.SUPPORT_LEAD, 403),
+            (roles.FINANCE, 404),
+            (roles.SUPPORT_LEAD, 404),
         ],
     )
     def test_only_those_who_may_see_reports_see_it(self, client, role, status):

@@ -18,7 +18,7 @@ from tests.factories import admin, alice, bob
 
 pytestmark = pytest.mark.django_db
 
-ACTS = ("replace", "sent", "revoke", "erase_address")
+ACTS = ("replace", "sent", "resend", "show_link", "revoke", "erase_address")
 REASON = {"reason": "Entered twice"}
 
 
@@ -50,8 +50,8 @@ class TestAwards:
     @pytest.mark.parametrize(
         ("role", "may"),
         [
-            (roles.SUPER_ADMIN, {"replace", "revoke"}),
-            (roles.MANAGER_ADMIN, {"replace", "revoke"}),
+            (roles.SUPER_ADMIN, {"replace", "resend", "revoke"}),
+            (roles.MANAGER_ADMIN, {"replace", "resend", "revoke"}),
             (roles.FINANCE, set()),
         ],
     )
@@ -61,8 +61,8 @@ class TestAwards:
         assert offered(client, award) == may
         if not may:
             for act in ACTS:
-                assert client.post(act_url(award, act), REASON).status_code == 403
-            assert client.post(reverse("admin:draws_award_expire_now")).status_code == 403
+                assert client.post(act_url(award, act), REASON).status_code == 404
+            assert client.post(reverse("admin:draws_award_expire_now")).status_code == 404
         award.refresh_from_db()
         assert award.state == Award.State.CLAIMABLE
 
@@ -89,7 +89,7 @@ class TestAwards:
     def test_a_thing_is_sent_and_its_address_erased(self, boss):
         award = award_of(make_executed(entrants=4, prizes=[BICYCLE]))
         services.claim_award(award=award, member=None, address=ADDRESS, now=award.created_at)
-        assert offered(boss, award) == {"replace", "sent", "revoke"}
+        assert offered(boss, award) == {"replace", "sent", "resend", "revoke"}
         asked = boss.get(act_url(award, "sent")).content.decode()
         assert "12 Moi Avenue" in asked
         assert re.search(r"<button[^>]*>\s*It is sent", asked)
@@ -143,7 +143,7 @@ class TestVouchers:
 
     def test_finance_redeems_none(self, client):
         client.force_login(staff(roles.FINANCE))
-        assert client.post(reverse("admin:draws_voucher_redeem"), {"code": "x"}).status_code == 403
+        assert client.post(reverse("admin:draws_voucher_redeem"), {"code": "x"}).status_code == 404
 
 
 class TestVacancies:
@@ -185,4 +185,4 @@ class TestVacancies:
         draw = self.vacant()
         client.force_login(staff(roles.FINANCE))
         for act in ("extend", "close"):
-            assert client.post(self.url(draw, act), {"extra": "2", **REASON}).status_code == 403
+            assert client.post(self.url(draw, act), {"extra": "2", **REASON}).status_code == 404

@@ -17,7 +17,7 @@ from draws.models import Draw
 from draws.vault import open_secret
 from draws.verifier import verify_draw
 from notifications.models import Delivery, Message
-from tests.draws.factories import CASH, HOUR, SMALL, make_draw, make_executed, make_frozen
+from tests.draws.factories import CASH, HOUR, SMALL, call_off, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob
 
 pytestmark = pytest.mark.django_db
@@ -164,9 +164,9 @@ def everything_public(client, draw):
 
 
 @pytest.mark.parametrize("visitor", [None, alice], ids=["visitor", "member"])
-@pytest.mark.parametrize("state", ["open", "closed", "frozen", "due", "failed", "cancelled"])
+@pytest.mark.parametrize("state", ["open", "closed", "frozen", "due", "failed", "cancelled", "called off"])
 def test_the_secret_is_nowhere_before_the_draw(client, monkeypatch, visitor, state):
-    if state == "open":
+    if state in ("open", "cancelled"):
         draw = make_draw(entrants=2)
     elif state == "closed":
         draw = make_draw(entrants=2, closes_in=-HOUR)
@@ -181,6 +181,8 @@ def test_the_secret_is_nowhere_before_the_draw(client, monkeypatch, visitor, sta
         services.execute_due_draws(now=timezone.now())
     if state == "cancelled":
         services.cancel_draw(draw=draw, by=admin(), reason="Rain", now=timezone.now())
+    if state == "called off":
+        call_off(draw)  # what it would have drawn, and with it the secret, is published by the job
     if visitor:
         client.force_login(visitor())
     encrypted = draw.secret_encrypted.encode()

@@ -14,6 +14,7 @@ from draws.services.checks import execution_checks
 from tests.draws.factories import (
     CASH,
     HOUR,
+    call_off,
     fund,
     import_csv,
     make_draft,
@@ -209,7 +210,7 @@ class TestExecuting:
 
     def test_a_first_draw_that_is_called_off_holds_nobody_up(self, tmp_path):
         first, second = frozen_pair()
-        services.cancel_draw(draw=first, by=admin(), reason="Rain", now=first.draw_at)
+        call_off(first)
         services.execute_due_draws(now=second.draw_at)
         second.refresh_from_db()
         assert len(winners_of(second)) == 3

@@ -270,17 +270,25 @@ def test_each_person_gets_a_salt_of_their_own():
 def test_a_hundred_thousand_lines_of_which_half_are_bad_in_little_memory():
     draw = make_draw()
     text = "".join(f"p{n}@example.org,Person {n},{n % 5}\n{n} is nobody,{'x' * 200}\n" for n in range(50_000))
-    seen = []
+    seen, ends = [], []
     file = io.BytesIO(text.encode())
     tracemalloc.start()
     report = services.import_entries(
-        draw=draw, file=file, file_name="many.csv", by=admin(), now=timezone.now(), progress=seen.append
+        draw=draw,
+        file=file,
+        file_name="many.csv",
+        by=admin(),
+        now=timezone.now(),
+        progress=lambda *at: seen.append(at),
+        all_read=lambda *at: ends.append(at),
     )
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (report.lines, report.accepted, report.rejected) == (100_000, 40_000, 60_000)
     assert report.rejections.count() == 60_000
-    assert seen == list(range(10_000, 100_001, 10_000))
+    assert [lines for lines, _bytes in seen] == list(range(10_000, 100_001, 10_000))
+    assert [size for _lines, size in seen] == sorted({size for _lines, size in seen})
+    assert ends == [seen[-1]] == [(100_000, len(text.encode()))]
     assert peak < 8 * 2**20  # nothing is kept, neither the good lines nor the bad
 
 
@@ -292,6 +300,7 @@ def test_the_command_imports_and_reports_each_refused_line(tmp_path):
     call_command("import_entries", draw.slug, str(path), stdout=out, stderr=err)
     assert "1 entered, 1 of 2 lines refused" in out.getvalue()
     assert "line 3" in err.getvalue()
+    assert "2 lines read, all of them" in err.getvalue()
 
 
 @pytest.mark.parametrize(

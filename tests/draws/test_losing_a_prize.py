@@ -235,7 +235,8 @@ class TestRunningOut:
 class TestTakingBack:
     def disqualify(self, award, **changes):
         given = {"by": admin(), "reason": "Entered twice", "now": timezone.now()} | changes
-        return services.disqualify_winner(award=award, **given)
+        services.replace_winner(award=award, **given)
+        return Award.objects.get(pk=award.pk)
 
     def test_what_waits_comes_back_and_the_next_rank_has_it(self):
         draw = make_executed(entrants=6, prizes=[CASH])
@@ -336,7 +337,7 @@ class TestWithOtherPromises:
             with pytest.raises(services.PayoutsStoppedError):
                 work(award=award, member=member, now=draw.draw_at)
         with pytest.raises(services.PayoutsStoppedError):
-            services.disqualify_winner(award=award, by=admin(), reason="Now", now=draw.draw_at)
+            services.replace_winner(award=award, by=admin(), reason="Now", now=draw.draw_at)
         assert holders(draw) == {0: 0}
         services.resume_payouts(draw=Draw.objects.get(pk=draw.pk), by=admin(), reason="Seen", now=now)
         assert services.expire_awards(now=now).expired == 1
@@ -365,7 +366,7 @@ class TestWithOtherPromises:
         for number in range(1, 4):
             services.expire_awards(now=draw.draw_at + number * LATE)
         for award in standing(draw):
-            services.disqualify_winner(
+            services.replace_winner(
                 award=award, by=admin(), reason="Twice", take_back=True, now=draw.draw_at + 5 * LATE
             )
         draw.refresh_from_db()

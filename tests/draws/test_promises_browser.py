@@ -5,10 +5,10 @@ import os
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.sessions import SessionStore
 from draws import services
 from draws.services import DrawChanges
 from tests.draws.factories import make_draft, make_draw
@@ -23,7 +23,7 @@ def as_admin(browser_context, live_site):
     """The browser is signed in as a Super Admin."""
     session = SessionStore()
     session[SESSION_KEY] = str(admin().pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
     session[HASH_SESSION_KEY] = admin().get_session_auth_hash()
     session.save()
     browser_context.add_cookies(

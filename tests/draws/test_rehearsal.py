@@ -181,7 +181,7 @@ class TestPage:
         assert client.get(address(draft)).status_code == 404
 
     @pytest.mark.parametrize(
-        ("role", "status"), [(roles.MANAGER_ADMIN, 200), (roles.FINANCE, 200), (roles.SUPPORT_LEAD, 403)]
+        ("role", "status"), [(roles.MANAGER_ADMIN, 200), (roles.FINANCE, 200), (roles.SUPPORT_LEAD, 404)]
     )
     def test_those_who_may_see_draws_may_rehearse_them(self, client, role, status):
         client.force_login(staff(role))

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             if options["if_empty"]:
                 return
             raise CommandError("There is data in this database already: the demo only fills an empty one.")
-        report = demo.seed(now=timezone.now())
+        report = demo.seed(clock=timezone.now)
         self.stdout.write(
             f"Demo: {report.accepted} entrants imported from {report.file_name}, "
             f"{report.rejected} of {report.lines} lines refused:"

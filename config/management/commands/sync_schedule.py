@@ -41,6 +41,7 @@ class Command(BaseCommand):
             defaults={
                 "task": job.task,
                 "interval": interval,
+                "queue": job.queue or None,
                 "expire_seconds": job.expires_s,
                 "description": OWNED + job.what,
             },

@@ -1,5 +1,6 @@
-"""`manage.py import_entries DRAW FILE.csv`: what the admin's upload does, for files on this machine."""
+"""`manage.py import_entries DRAW FILE.csv`: what the admin's upload does, for files on this machine: at once, with progress on stderr."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,22 @@ class Command(BaseCommand):
             raise CommandError(f"There is no draw with the address {options['draw']!r}.")
         try:
             with options["file"].open("rb") as file:
+                size = max(os.fstat(file.fileno()).st_size, 1)
+
+                def progress(lines: int, bytes_read: int) -> None:
+                    self.stderr.write(f"{lines:,} lines read, {min(bytes_read * 100 // size, 100)} %")
+
+                def all_read(lines: int, bytes_read: int) -> None:
+                    self.stderr.write(f"{lines:,} lines read, all of them; entering people …")
+
                 report = import_entries(
-                    draw=draw, file=file, file_name=options["file"].name, by=None, now=timezone.now()
+                    draw=draw,
+                    file=file,
+                    file_name=options["file"].name,
+                    by=None,
+                    now=timezone.now(),
+                    progress=progress,
+                    all_read=all_read,
                 )
         except OSError as error:
             raise CommandError(f"The file can't be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Filters of templates about people and their clocks."""

@@ -1,0 +1,1 @@
+"""How the site watches itself: what it measures, what it calls wrong, whom it tells."""

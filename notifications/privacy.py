@@ -1,0 +1,86 @@
+"""What the outbox keeps of a person: what they were told, and under which address."""
+
+from typing import Any
+
+from django.db import connection
+from django.db.models import Case, F, JSONField, Q, QuerySet, TextField, Value, When
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Cast, Concat
+
+from accounts.privacy import Person
+from notifications.models import WAITING, Delivery, Message, State
+
+# An expansion reads addresses and writes them down; an erasure lets none of the two fall between its own steps.
+_NAMES = 0x46_47_4E_41_4D_45  # "FGNAME"
+
+
+def keep_erasures_out() -> None:
+    """Until the caller's transaction ends nobody is erased: addresses read now may be written down. Many at once."""
+    _lock("pg_advisory_xact_lock_shared")
+
+
+def export(*, person: Person) -> dict[str, Any]:
+    """Every message to them: of what kind, about what, with which values, by which road, what became of it."""
+    rows = Delivery.objects.filter(_theirs(person)).order_by("pk")
+    deliveries = list(rows.iterator())
+    messages = Message.objects.in_bulk({delivery.message_id for delivery in deliveries})
+    return {
+        "messages": [
+            {
+                "kind": messages[delivery.message_id].kind,
+                "about": messages[delivery.message_id].about,
+                "values": {**messages[delivery.message_id].context, **delivery.params},
+                "channel": delivery.channel,
+                "address": delivery.address,
+                "state": delivery.state,
+                "created_at": delivery.created_at,
+                "handed_at": delivery.handed_at,
+                "read_at": delivery.read_at,
+            }
+            for delivery in deliveries
+        ]
+    }
+
+
+def erase(*, person: Person) -> dict[str, int]:
+    """Take back what waits for them, and forget address, name and personal values of all of it. One statement.
+
+    What is being sent at this moment may still arrive; its answer, which might quote the address, is not taken any
+    more: only of what is claimed is one written down.
+    """
+    _lock("pg_advisory_xact_lock")
+    open_states = (*WAITING, State.CLAIMED)
+    count = Delivery.objects.filter(_theirs(person)).update(
+        address="",
+        name="",
+        params={},
+        provider_text="",
+        recipient_key=Case(
+            When(
+                member=None,
+                then=Concat(Value("erased:"), Cast("pk", TextField()), output_field=TextField()),
+            ),
+            default=F("recipient_key"),
+            output_field=TextField(),
+        ),
+        state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
+    )
+    return {"deliveries": count}
+
+
+def blank_value(messages: QuerySet[Message], variable: str) -> int:
+    """Put a dash for one value of every one of these messages. One statement; returns how many."""
+    blank = CombinedExpression(
+        F("context"), "||", Value({variable: "—"}, output_field=JSONField()), output_field=JSONField()
+    )
+    return messages.filter(context__has_key=variable).update(context=blank)
+
+
+def _theirs(person: Person) -> Q:
+    mine = Q(member=None, address__in=person.identities)
+    return mine | Q(member=person.member) if person.member is not None else mine
+
+
+def _lock(function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [_NAMES])

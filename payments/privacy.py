@@ -1,0 +1,83 @@
+"""What the ledger keeps of a person. Amounts stay: they are other people's books too. They point to an account that,
+once erased, names nobody.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+
+from accounts.models import User
+from accounts.privacy import Person
+from audit.services import target_name
+from notifications.models import Message
+from notifications.privacy import blank_value
+from payments.accounts import AccountSpec, ensure_accounts, wallets_of
+from payments.ledger import EntrySpec, Leg, post_many
+from payments.models import Approval, Posting
+
+
+def forfeited_account(unit: str) -> AccountSpec:
+    """Where what erased people gave up lies: no floor, and a sum instead of a balance."""
+    return AccountSpec(code=f"world:forfeited:{unit}", unit=unit, floor=None, is_materialised=False)
+
+
+def export(*, person: Person) -> dict[str, Any]:
+    """Their wallets, and every movement in them."""
+    if person.member is None:
+        return {}
+    postings = Posting.objects.filter(account__in=wallets_of(person.member)).order_by("pk")
+    return {
+        "wallets": [{"unit": wallet.unit, "balance": wallet.balance} for wallet in wallets_of(person.member)],
+        "movements": list(
+            postings.values(
+                "amount",
+                "unit",
+                "balance_after",
+                receipt=F("entry__public_id"),
+                kind=F("entry__kind"),
+                about=F("entry__about"),
+                reason=F("entry__reason"),
+                at=F("entry__created_at"),
+            ).iterator()
+        ),
+    }
+
+
+def erase(*, person: Person) -> dict[str, int]:
+    """Take the name out of messages about acts with their wallet, or that they asked for. Moves nothing."""
+    if person.member is None:
+        return {}
+    about_them = Approval.objects.filter(about=target_name(person.member))
+    by_them = Approval.objects.filter(Q(requested_by=person.member) | Q(decided_by=person.member))
+    return {
+        "approval_messages": _blank("thing", about_them) + _blank("by", by_them),
+    }
+
+
+def _blank(variable: str, approvals: QuerySet[Approval]) -> int:
+    """Put a dash for one value of every message about these approvals."""
+    abouts = [f"payments.approval:{public_id}" for public_id in approvals.values_list("public_id", flat=True)]
+    return blank_value(Message.objects.filter(about__in=abouts), variable)
+
+
+def give_up_wallets(*, member: User, idem_key: str, now: dt.datetime) -> dict[str, int]:
+    """Empty the person's wallets for good, as they agreed to; returns unit to amount. The last of a transaction."""
+    wallets = [wallet for wallet in wallets_of(member) if wallet.balance]
+    accounts = ensure_accounts(forfeited_account(wallet.unit) for wallet in wallets)
+    post_many(
+        [
+            EntrySpec(
+                idem_key=f"{idem_key}:{wallet.unit}",
+                kind="wallet.given_up",
+                legs=[
+                    Leg(wallet, -wallet.balance),
+                    Leg(accounts[forfeited_account(wallet.unit).code], wallet.balance),
+                ],
+                about=target_name(member),
+            )
+            for wallet in wallets
+        ],
+        now=now,
+    )
+    return {wallet.unit: wallet.balance for wallet in wallets}

@@ -1,0 +1,289 @@
+"""Who finds what: one row for each address of the site. `tests/test_permissions.py` asks them all.
+
+A row gives what each of nine people gets, in this order: a visitor, Alice (whose things they are), Bob (the other
+member), an operator, a host, and of the staff support, finance, manager and Super Admin.
+
+| letter | the answer                                                                       |
+|--------|----------------------------------------------------------------------------------|
+| `.`    | 200                                                                              |
+| `*`    | they get in: done, refused for what was sent (nothing was), or led on            |
+| `?`    | allauth's own pages: led on, or told that there is nothing to do; never more     |
+| `s`    | led to the sign-in                                                               |
+| `-`    | 404: what one has no right to isn't there                                        |
+| `1`    | 401                                                                              |
+| `5`    | 405                                                                              |
+
+A new address has to get a row here. Think about each letter: it is the only place where somebody does.
+"""
+
+from dataclasses import dataclass
+
+WHO = ("visitor", "alice", "bob", "operator", "host", "support", "finance", "manager", "super")
+
+EVERYONE = "........."
+MEMBERS = "s........"
+HERS = "s.-------"  # Alice's alone: another's object isn't there, and staff have their own pages for it
+NOBODY = "---------"
+NO_POST = "555555555"
+LED_NO_POST = "s55555555"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`get` and `post`: nine letters each; `ids`: which things of the world stand in the address, by parameter."""
+
+    get: str
+    post: str = NO_POST
+    ids: tuple[tuple[str, str], ...] = ()
+
+
+def row(get: str, post: str = NO_POST, **ids: str) -> Row:
+    """A row; `ids` maps a parameter of the address to a name in `tests/world.py`."""
+    return Row(get, post, tuple(ids.items()))
+
+
+PAGES = {
+    "": row(EVERYONE),
+    "draws/": row(EVERYONE),
+    "draws/fairness/": row(EVERYONE),
+    "draws/<slug:slug>/": row(EVERYONE, slug="open"),
+    "draws/<slug:slug>/enter/": row(LED_NO_POST, "s********", slug="open"),
+    "draws/<slug:slug>/leave/": row(LED_NO_POST, "s********", slug="open"),
+    "draws/<slug:slug>/receipt/": row(HERS, LED_NO_POST, slug="done"),
+    "draws/<slug:slug>/results/": row(EVERYONE, slug="done"),
+    "draws/<slug:slug>/verify/": row(EVERYONE, slug="done"),
+    "draws/<slug:slug>/proof.json": row(EVERYONE, slug="done"),
+    "draws/<slug:slug>/manifest.json": row(EVERYONE, slug="done"),
+    "draws/<slug:slug>/entries.csv": row(EVERYONE, slug="done"),
+    "verify_draw.py": row(EVERYONE),
+    "prizes/": row(MEMBERS, LED_NO_POST),
+    "prizes/<uuid:award_id>/": row(HERS, "s*-------", award_id="award"),
+    "prizes/<uuid:award_id>/decline/": row(HERS, "s*-------", award_id="award"),
+    "prizes/claim/<str:token>/": row(EVERYONE, "*********", token="token"),
+    "prizes/claim/<str:token>/decline/": row(EVERYONE, "*********", token="token"),
+    "dashboard/": row(MEMBERS, LED_NO_POST),
+    "wallet/": row(MEMBERS, LED_NO_POST),
+    "wallet/statement.csv": row(HERS, LED_NO_POST),  # who has no wallet has no statement of it
+    "wallet/receipts/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="receipt"),
+    "inbox/": row(MEMBERS, LED_NO_POST),
+    "inbox/read/": row(LED_NO_POST, "s********"),
+    "inbox/live/": row("1........"),
+    "inbox/<uuid:handle>/": row(HERS, LED_NO_POST, handle="letter"),
+    "dev/mailbox/": row(EVERYONE),  # there only in embedded mode: test_mailbox.py
+    "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
+    "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
+    "dev/components/": row(EVERYONE),  # there only in embedded mode: test_components_page.py
+    "healthz": row(EVERYONE, EVERYONE),
+    "readyz": row(EVERYONE),
+    "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
+}
+
+ACCOUNTS = {
+    "accounts/profile/": row(MEMBERS, "s********"),
+    "accounts/api-keys/": row(MEMBERS, "s********"),
+    "accounts/api-keys/<uuid:key_id>/revoke/": row(LED_NO_POST, "s*-------", key_id="api_key"),
+    "accounts/data/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/download/": row(MEMBERS, LED_NO_POST),
+    "accounts/data/erase/": row(MEMBERS, "s********"),
+    "accounts/erasure/<str:token>/": row(EVERYONE, "*********", token="erasure_token"),
+    "accounts/login/": row(".********", ".********"),
+    "accounts/logout/": row("*........", "*********"),
+    "accounts/inactive/": row(EVERYONE),
+    "accounts/signup/": row(".********", ".********"),
+    "accounts/reauthenticate/": row("s????????", "s????????"),
+    "accounts/email/": row("s********", "s********"),
+    "accounts/confirm-email/": row(EVERYONE),
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": row(EVERYONE, NOBODY, key="no_key"),
+    "accounts/password/change/": row("s********", "s********"),
+    "accounts/password/set/": row("s********", "s********"),
+    "accounts/password/reset/": row(EVERYONE, "*********"),
+    "accounts/password/reset/done/": row(EVERYONE),
+    "accounts/password/reset/key/done/": row(EVERYONE),
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": row(
+        EVERYONE, "*********", uidb36="no_key", key="no_key"
+    ),
+    "accounts/login/code/confirm/": row("s????????", "s????????"),
+    "accounts/2fa/": row("s????????", "s????????"),
+    "accounts/2fa/authenticate/": row("s????????", "s????????"),
+    "accounts/2fa/reauthenticate/": row("s????????", "s????????"),
+    "accounts/2fa/totp/activate/": row("s????????", "s????????"),
+    "accounts/2fa/totp/deactivate/": row("s????????", "s????????"),
+    "accounts/2fa/recovery-codes/": row("s????????", "s????????"),
+    "accounts/2fa/recovery-codes/generate/": row("s????????", "s????????"),
+    "accounts/2fa/recovery-codes/download/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/add/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/login/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/reauthenticate/": row("s????????", "s????????"),
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": row("s????????", "s????????", pk="mfa.authenticator"),
+    "accounts/sessions/": row(MEMBERS, LED_NO_POST),
+    "accounts/sessions/end-others/": row(LED_NO_POST, "s********"),
+    "accounts/sessions/<uuid:session_id>/end/": row(LED_NO_POST, "s*-------", session_id="session"),
+    # No token is set in the tests' settings; test_setup_page.py sets one.
+    "setup/": row(NOBODY, NOBODY),
+}
+
+API = {
+    "api/draws/": row(EVERYONE),
+    "api/draws/due/": row("1-----...", "1-----555"),
+    "api/draws/health/": row("1-----...", "1-----555"),
+    "api/draws/entries/": row("1........", "155555555"),
+    "api/draws/<uuid:draw_id>/status/": row("1-----...", "1-----555", draw_id="done_uuid"),
+    "api/draws/<uuid:draw_id>/execute/": row("1-------5", "1-------*", draw_id="frozen_uuid"),
+    "api/draws/<slug:slug>/": row(EVERYONE, slug="done"),
+    "api/draws/<slug:slug>/winners/": row(EVERYONE, slug="done"),
+    "api/draws/<slug:slug>/proof/": row(EVERYONE, slug="done"),
+    "api/draws/<slug:slug>/entries/": row("1.-------", "1********", slug="done"),
+    # No secret is set in the tests' settings; test_cron.py sets one.
+    "api/cron/freeze-draws/": row(NOBODY, NOBODY),
+    "api/cron/execute-draws/": row(NOBODY, NOBODY),
+    "api/cron/send-notifications/": row(NOBODY, NOBODY),
+    "api/schema/": row(EVERYONE),
+    "api/docs/": row(EVERYONE),
+}
+
+
+def staff(letters: str, get: str = ".", otherwise: str = "-") -> str:
+    """Nine letters for a page of the admin that the staff in `letters` reach: S, F, M, X as in the table's head."""
+    return "s----" + "".join(get if letter in letters else otherwise for letter in "SFMX")
+
+
+def act(letters: str, **ids: str) -> Row:
+    """A page of the admin with a button, for the staff in `letters`; both methods are theirs alone."""
+    return row(staff(letters, "*"), staff(letters, "*"), **ids)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The admin's pages of one table: who sees its list and rows, who adds, changes, deletes."""
+
+    view: str
+    add: str = ""
+    change: str = ""
+    delete: str = ""
+
+
+MODELS = {
+    "audit.record": Model(view="FMX"),
+    "audit.seal": Model(view="FMX"),
+    "config.alarm": Model(view="MX"),
+    "accounts.user": Model(view="SFMX", add="X", change="X"),
+    "accounts.apikey": Model(view="X"),
+    "accounts.erasure": Model(view="X"),
+    "accounts.failedsignin": Model(view="SX"),
+    "auth.group": Model(view="X"),
+    "draws.award": Model(view="FMX"),
+    "draws.voucher": Model(view="MX"),
+    "draws.prizeaddress": Model(view="MX"),
+    "draws.draw": Model(view="FMX", add="MX", change="MX"),
+    "draws.entry": Model(view="MX"),
+    "draws.winner": Model(view="MX"),
+    "draws.drawreport": Model(view="MX"),
+    "draws.entryimport": Model(view="MX"),
+    "draws.entryupload": Model(view="MX"),
+    "draws.importrejection": Model(view="MX"),
+    "payments.approval": Model(view="FMX"),
+    "payments.account": Model(view="FX"),
+    "payments.ledgerentry": Model(view="FX"),
+    "payments.posting": Model(view="FX"),
+    "notifications.message": Model(view="SMX"),
+    "notifications.delivery": Model(view="SMX"),
+    "account.emailaddress": Model(view=""),
+    "django_celery_beat.periodictask": Model(view="X", change="X"),
+    "django_celery_beat.intervalschedule": Model(view="X", add="X"),
+    "django_celery_beat.clockedschedule": Model(view=""),
+    "django_celery_beat.crontabschedule": Model(view=""),
+    "django_celery_beat.solarschedule": Model(view=""),
+    "django_celery_results.taskresult": Model(view="X"),
+    "django_celery_results.groupresult": Model(view=""),
+}
+
+ACTS = {
+    "admin/": row(staff("SFMX"), staff("SFMX")),
+    "admin/login/": row("s--------", "s--------"),
+    "admin/logout/": row("*----5555", "*----****"),
+    "admin/search/": row(staff("SFMX"), staff("SFMX")),
+    "admin/password_change/": row(staff("SFMX"), staff("SFMX")),
+    "admin/password_change/done/": row(staff("SFMX"), staff("SFMX", "5")),
+    "admin/autocomplete/": row(staff(""), staff("SFMX", "5")),
+    "admin/jsi18n/": row(staff("SFMX"), staff("SFMX", "5")),
+    "admin/r/<path:content_type_id>/<path:object_id>/": row(
+        staff(""), staff(""), content_type_id="no_key", object_id="no_key"
+    ),
+    "admin/draws/analytics/": act("MX"),
+    "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
+    "admin/audit/seal/seal-now/": act("FMX"),
+    "admin/config/alarm/look-now/": act("MX"),
+    "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),
+    "admin/accounts/user/<path:object_id>/erase/": act("X", object_id="accounts.user"),
+    "admin/accounts/erasure/ask/": act("X"),
+    "admin/accounts/erasure/erase-now/": act("X"),
+    "admin/accounts/erasure/<path:object_id>/call-off/": act("X", object_id="accounts.erasure"),
+    "admin/draws/award/expire-now/": act("MX"),
+    "admin/draws/award/<path:object_id>/replace/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/sent/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/revoke/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/resend/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/show-link/": act("MX", object_id="draws.award"),
+    "admin/draws/award/<path:object_id>/erase-address/": act("MX", object_id="draws.award"),
+    "admin/draws/entry/<path:object_id>/withdraw/": act("MX", object_id="draws.entry"),
+    "admin/draws/entry/<path:object_id>/disqualify/": act("MX", object_id="draws.entry"),
+    "admin/draws/entryimport/<path:object_id>/withdraw/": act("MX", object_id="draws.entryimport"),
+    "admin/draws/voucher/redeem/": act("MX"),
+    "admin/draws/draw/<int:draw_id>/rehearsal/": act("FMX", draw_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/publish/": act("MX", object_id="draws.draw"),
+    "admin/draws/draw/<path:object_id>/fund/": act("FMX", object_id="draws.draw"),
+    "admin/draws/draw/<path:object_id>/return-money/": act("FMX", object_id="draws.draw"),
+    "admin/draws/draw/<path:object_id>/import/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/amend/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/freeze/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/enter-text/": act("MX", object_id="draws.draw:frozen"),
+    "admin/draws/draw/<path:object_id>/confirm-text/": act("MX", object_id="draws.draw:frozen"),
+    "admin/draws/draw/<path:object_id>/execute/": act("X", object_id="draws.draw:frozen"),
+    "admin/draws/draw/<path:object_id>/extend/": act("MX", object_id="draws.draw:done"),
+    "admin/draws/draw/<path:object_id>/close/": act("MX", object_id="draws.draw:done"),
+    "admin/draws/draw/<path:object_id>/check/": act("MX", object_id="draws.draw:done"),
+    "admin/draws/draw/<path:object_id>/resume/": act("MX", object_id="draws.draw:done"),
+    "admin/draws/draw/<path:object_id>/cancel/": act("MX", object_id="draws.draw:open"),
+    "admin/draws/draw/<path:object_id>/call-off/": act("X", object_id="draws.draw:frozen"),
+    "admin/draws/draw/<path:object_id>/draw-up/": act("MX", object_id="draws.draw:frozen"),
+    "admin/draws/entryupload/<int:upload_id>/progress/": row(
+        "-------..", "-------..", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryupload/<int:upload_id>/retry/": row(
+        "s------55", "s------**", upload_id="draws.entryupload"
+    ),
+    "admin/draws/entryimport/<int:import_id>/rejected.csv": act("MX", import_id="draws.entryimport"),
+    "admin/payments/approval/<path:object_id>/approve/": act("FX", object_id="payments.approval"),
+    "admin/payments/approval/<path:object_id>/reject/": act("FX", object_id="payments.approval"),
+    # Whoever sees it is led on to it; only who asked may take it back: test_approval_pages.py.
+    "admin/payments/approval/<path:object_id>/withdraw/": act("FMX", object_id="payments.approval"),
+    "admin/payments/account/adjust/": act("FX"),
+    "admin/payments/account/<path:object_id>/adjust-this/": act("FX", object_id="payments.account"),
+    "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
+    "admin/notifications/delivery/process-now/": act("MX"),
+}
+
+
+def _pages_of(name: str, model: Model) -> dict[str, Row]:
+    """The rows of the pages that Django's admin has for every table."""
+    base = f"admin/{name.replace('.', '/')}/"
+    one = {"object_id": name}
+    every = "SFMX"
+    return {
+        base: row(staff(model.view), staff(model.view, "*")),
+        f"{base}add/": row(staff(model.add), staff(model.add, "*")),
+        f"{base}<path:object_id>/change/": row(staff(model.view), staff(model.change, "*"), **one),
+        f"{base}<path:object_id>/delete/": row(staff(model.delete), staff(model.delete, "*"), **one),
+        f"{base}<path:object_id>/history/": row(staff(model.view), staff(model.view, "*"), **one),
+        f"{base}<path:object_id>/": row(staff(every, "*"), staff(every, "*"), **one),  # leads on to …/change/
+    }
+
+
+TABLE: dict[str, Row] = {**PAGES, **ACCOUNTS, **API, **ACTS}
+for _name, _model in MODELS.items():
+    TABLE |= _pages_of(_name, _model)
+
+# Not addresses of ours: the admin's answer to what it does not have, and its list of one app's tables.
+PASSED_OVER = ("admin/(?P<url>.*)$", "admin/^(?P<app_label>")

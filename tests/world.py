@@ -1,0 +1,205 @@
+"""One of everything that an address of the site can name, and a client for everybody who may come: for the nets.
+
+What belongs to somebody belongs to Alice. Bob is the other member, who must not get at it.
+"""
+
+import datetime as dt
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from django_celery_results.models import GroupResult, TaskResult
+
+from accounts import roles
+from accounts.models import FailedSignIn, SignedInSession
+from accounts.privacy import person_at
+from audit.models import Record, Seal
+from audit.services import seal_new_records
+from config.kinds import ERASURE_LINK
+from config.models import Alarm
+from config.privacy import request_erasure
+from draws import services
+from draws.models import (
+    Award,
+    DrawReport,
+    Entry,
+    EntryImport,
+    ImportRejection,
+    PrizeAddress,
+    Voucher,
+    Winner,
+)
+from notifications.handles import handle_of
+from notifications.links import make_token
+from notifications.mailbox import NewestMails
+from notifications.models import Delivery, Message
+from notifications.services import process_notifications
+from payments.models import Account, Approval, LedgerEntry, Posting
+from tests.api.keys import make_key
+from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
+from tests.factories import admin, alice, bob, carol, make_user
+from tests.payments.asking import ask
+
+MUG = ("Mug", "physical", 0, 2)
+DINNER = ("Dinner for two", "voucher", 0, 2)
+
+
+@dataclass(frozen=True)
+class World:
+    """`ids` has a value for each parameter of an address, by the name it has in the tables of the nets."""
+
+    ids: dict[str, Any]
+
+
+def build_world() -> World:
+    """Make it, with Alice in each draw and something of hers in each state."""
+    now = timezone.now()
+    draft = make_draft(slug="a-draft")
+    opened = make_draw(slug="open-draw", members=[alice(), bob()], entrants=2)
+    import_csv(opened, "email,name\nnew@example.org,New\nnobody\n")
+    upload = services.receive_upload(
+        draw=opened, file=io.BytesIO(b"late@example.org\n"), file_name="late.csv", by=None, now=now
+    ).upload
+    frozen = make_frozen(slug="frozen-draw", members=[alice()], entrants=3)
+    done = make_executed(slug="done-draw", members=[alice()], entrants=0, prizes=[CASH])
+    things = make_executed(slug="things-draw", members=[alice()], entrants=0, prizes=[MUG])
+    dinners = make_executed(slug="dinner-draw", members=[alice()], entrants=0, prizes=[DINNER])
+    linked = make_executed(slug="linked-draw", entrants=1, prizes=[DINNER])
+    waiting = Award.objects.get(about=things.about)
+    dinner = services.claim_award(award=Award.objects.get(about=dinners.about), member=alice(), now=now)
+    sent = make_executed(slug="sent-draw", members=[alice()], entrants=0, prizes=[MUG])
+    services.claim_award(
+        award=Award.objects.get(about=sent.about),
+        member=alice(),
+        now=now,
+        address=services.Address(
+            name="Alice Wanjiru",
+            street="1 Market Street",
+            city="Nairobi",
+            postcode="00100",
+            country="KE",
+            phone="+254711000001",
+        ),
+    )
+    ask(make_draft(slug="large-draft"))
+    while process_notifications(now=now).found_work:
+        pass
+    mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
+        [
+            mail.EmailMultiAlternatives(
+                "Hello",
+                "A mail.",
+                to=["alice@example.com"],
+                alternatives=[("<!doctype html><title>A mail</title><p>A mail.</p>", "text/html")],
+            )
+        ]
+    )
+    seal_new_records(now=now + dt.timedelta(seconds=30))
+    key = make_key(alice(), "entries:read").key
+    leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
+    schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
+    letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
+    entry = LedgerEntry.objects.filter(postings__account__owner=alice()).latest("pk")
+    return World(
+        {
+            "draft": draft.slug,
+            "open": opened.slug,
+            "frozen": frozen.slug,
+            "done": done.slug,
+            "done_uuid": done.public_id,
+            "frozen_uuid": frozen.public_id,
+            "award": waiting.public_id,
+            "token": services.claim_token(Award.objects.get(about=linked.about)),
+            "receipt": entry.public_id,
+            "letter": handle_of(letter.pk),
+            "api_key": key.public_id,
+            "mail": NewestMails()[0],
+            "erasure_token": make_token(purpose=ERASURE_LINK, row=leaving.public_id, version=leaving.version),
+            "accounts.erasure": leaving.pk,
+            "analysis": "awarded-by-month",
+            "no_key": "1",
+            "session": SignedInSession.objects.create(
+                session_key="of-alice-elsewhere",
+                account=alice(),
+                expire_date=now + dt.timedelta(days=1),
+                created_at=now,
+                last_seen_at=now,
+            ).public_id,
+            "accounts.apikey": key.pk,
+            "accounts.failedsignin": FailedSignIn.objects.create(
+                username=bob().email, ip_address="192.0.2.1", failures_since_start=1
+            ).pk,
+            "accounts.user": bob().pk,
+            "auth.group": Group.objects.get(name=roles.FINANCE).pk,
+            "account.emailaddress": EmailAddress.objects.get(email=bob().email).pk,
+            "audit.record": Record.objects.latest("pk").pk,
+            "audit.seal": Seal.objects.latest("pk").pk,
+            "config.alarm": Alarm.objects.create(key="x", title="x", mend="x", raised_at=now).pk,
+            "draws.draw": draft.pk,
+            "draws.draw:open": opened.pk,
+            "draws.draw:frozen": frozen.pk,
+            "draws.draw:done": done.pk,
+            "draws.entry": Entry.objects.filter(draw=opened).first().pk,
+            "draws.winner": Winner.objects.filter(draw=done).get().pk,
+            "draws.award": waiting.pk,
+            "draws.voucher": Voucher.objects.get(award=dinner).pk,
+            "draws.prizeaddress": PrizeAddress.objects.get().pk,
+            "draws.drawreport": DrawReport.objects.get(draw=done).pk,
+            "draws.entryupload": upload.pk,
+            "draws.entryimport": EntryImport.objects.get().pk,
+            "draws.importrejection": ImportRejection.objects.get().pk,
+            "payments.approval": Approval.objects.get().pk,
+            "payments.account": Account.objects.filter(owner=alice()).first().pk,
+            "payments.ledgerentry": entry.pk,
+            "payments.posting": Posting.objects.filter(entry=entry).first().pk,
+            "notifications.message": Message.objects.latest("pk").pk,
+            "notifications.delivery": letter.pk,
+            "django_celery_beat.intervalschedule": schedule.pk,
+            "django_celery_beat.periodictask": PeriodicTask.objects.get_or_create(
+                name="a job", defaults={"task": "draws.tasks.check", "interval": schedule}
+            )[0].pk,
+            "mfa.authenticator": Authenticator.objects.create(user=carol(), type="totp", data={}).pk,
+            "django_celery_beat.clockedschedule": ClockedSchedule.objects.create(clocked_time=now).pk,
+            "django_celery_beat.crontabschedule": CrontabSchedule.objects.create().pk,
+            "django_celery_beat.solarschedule": SolarSchedule.objects.create(
+                event="sunrise", latitude=0, longitude=0
+            ).pk,
+            "django_celery_results.groupresult": GroupResult.objects.create(group_id="one").pk,
+            "django_celery_results.taskresult": TaskResult.objects.create(task_id="one").pk,
+        }
+    )
+
+
+ROLES = {
+    "visitor": None,
+    "alice": alice,
+    "bob": bob,
+    "operator": lambda: make_user(role=roles.OPERATOR),
+    "host": lambda: make_user(role=roles.HOST),
+    "support": lambda: make_user(role=roles.SUPPORT_LEAD, is_staff=True),
+    "finance": lambda: make_user(role=roles.FINANCE, is_staff=True),
+    "manager": lambda: make_user(role=roles.MANAGER_ADMIN, is_staff=True),
+    "super": lambda: make_user(role=roles.SUPER_ADMIN, is_staff=True),
+}
+
+
+def client_of(role: str) -> Client:
+    """A client of somebody with this role, signed in but for the visitor."""
+    client = Client(raise_request_exception=True)
+    who = ROLES[role]
+    if who is not None:
+        client.force_login(who())
+    return client
