@@ -5,9 +5,10 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.phonenumber import to_python
 
@@ -85,9 +86,11 @@ class ProfileForm(forms.ModelForm[User]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].widget = forms.Select(choices=time_zone_choices())
-        self.fields["language"].widget = forms.Select(
-            choices=[("en", "English"), ("sw", "Kiswahili"), ("bn", "বাংলা"), ("fr", "Français")]
-        )
+        if len(settings.LANGUAGES) > 1:
+            names = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+            self.fields["language"].widget = forms.Select(choices=names)
+        else:  # nothing to choose between
+            del self.fields["language"]
 
     def clean_phone(self) -> str:
         """The number as it is kept (+254711000001); without the code of a country it is one of the person's own."""

@@ -288,7 +288,8 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CRON_SECRET = env.str("CRON_SECRET", default="")
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("sw", _("Swahili")), ("bn", _("Bengali")), ("fr", _("French"))]
+# Only what there is a catalogue for: a page half in another language, and said to be in it, helps nobody.
+LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True

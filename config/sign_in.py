@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -28,6 +29,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request) or UNKNOWN
+
+    def format_email_subject(self, subject: str) -> str:
+        """The site by its own name, whatever host was asked for."""
+        return f"{settings.SITE_NAME}: {subject}"
+
+    def render_mail(
+        self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None
+    ) -> Any:
+        own = {"site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
+        return super().render_mail(template_prefix, email, {**context, **own}, headers=headers)
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
         person = email_address.user

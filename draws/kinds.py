@@ -157,11 +157,30 @@ KINDS = (
     Kind(
         name="draws.entries_frozen",
         title=_("Entries are frozen"),
-        category=Category.SERVICE,
-        channels=_INBOX_OR_MAIL,
+        # Copies of the fingerprint in other people's mailboxes are the anchor of the proof: they go to members
+        # too, can't be switched off, and nobody takes them back.
+        category=Category.TRANSACTIONAL,
+        irrevocable=True,
+        channels=_BOTH,
         variables={**_ABOUT, "draw_at": dt.datetime, "manifest_sha256": str, "entries": int},
         params={"pid": str, "tickets": int},
         recipients=entrants,
+    ),
+    Kind(
+        name="draws.entry_withdrawn",
+        title=_("An entry was taken out"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
+    ),
+    Kind(
+        name="draws.entry_disqualified",
+        title=_("An entry was disqualified"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={**_ABOUT, "reason": str},
+        params={"pid": str},
     ),
     Kind(
         name="draws.winner_announcement",
@@ -182,6 +201,15 @@ KINDS = (
         params=_PRIZE,
         links={"claim_url": claim_url},
         recipients=late_claimers,
+    ),
+    Kind(
+        name="draws.claim_link",
+        title=_("The link to a prize, once more"),
+        category=Category.TRANSACTIONAL,
+        channels={Channel.EMAIL: Reach.EVERYONE},
+        variables={**_ABOUT, "claim_until": dt.datetime},
+        params={"prize": str, "award": str, "award_state": str},
+        links={"claim_url": claim_url},
     ),
     Kind(
         name="draws.prize_forfeited",
@@ -213,7 +241,14 @@ KINDS = (
         title=_("Summary of a draw, for admins"),
         category=Category.TRANSACTIONAL,
         channels=_BOTH,
-        variables={**_ABOUT, "winners": int, "entries": int, "awarded": str, "leftover": str},
+        variables={
+            **_ABOUT,
+            "winners": int,
+            "entries": int,
+            "awarded": str,
+            "leftover": str,
+            "unreachable": str,
+        },
         recipients=admins,
     ),
     Kind(

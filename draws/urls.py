@@ -11,6 +11,7 @@ urlpatterns = [
     path("draws/fairness/", views.fairness, name="fairness"),
     path("draws/<slug:slug>/", views.detail, name="detail"),
     path("draws/<slug:slug>/enter/", views.enter, name="enter"),
+    path("draws/<slug:slug>/leave/", views.leave, name="leave"),
     path("draws/<slug:slug>/receipt/", views.receipt, name="receipt"),
     path("draws/<slug:slug>/results/", views.results, name="results"),
     path("draws/<slug:slug>/verify/", check_views.verify, name="verify"),

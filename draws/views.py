@@ -163,6 +163,22 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @login_required
+@require_POST
+def leave(request: HttpRequest, slug: str) -> HttpResponse:
+    """Out again, while entries are open."""
+    draw = _public_draw(slug)
+    assert isinstance(request.user, User)
+    try:
+        was_in = services.leave_draw(draw=draw, member=request.user, now=timezone.now())
+    except services.DrawError as error:
+        messages.error(request, str(error))
+    else:
+        if was_in:
+            messages.success(request, _("You are out of this draw."))
+    return redirect(draw)
+
+
+@login_required
 @require_safe
 def receipt(request: HttpRequest, slug: str) -> HttpResponse:
     """My entry: the pid that will be published, and the salt that proves it is mine."""

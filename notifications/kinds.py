@@ -72,6 +72,9 @@ class Kind:
     from person to person and come out of the recipients query. `links` make addresses with a token in them
     from a delivery; they are called when it is rendered, so that no token is ever stored.
 
+    What is `irrevocable` is evidence in its readers' hands: nobody takes it back, and the site itself only before
+    anybody has it.
+
     `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
     function) when such messages only ever name their recipients. Raises `KindError`.
     """
@@ -84,6 +87,7 @@ class Kind:
     recipients: "Callable[[Message], models.QuerySet[Any, Any] | None] | None" = None
     params: Mapping[str, type] = field(default_factory=dict)
     links: "Mapping[str, Callable[[Delivery], str]]" = field(default_factory=dict)
+    irrevocable: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:
@@ -151,3 +155,8 @@ def all_kinds() -> Iterator[Kind]:
 def names_of(category: Category) -> list[str]:
     """Names of the kinds of one category."""
     return [kind.name for kind in all_kinds() if kind.category == category]
+
+
+def irrevocable_names() -> list[str]:
+    """Names of the kinds that nobody takes back."""
+    return [kind.name for kind in all_kinds() if kind.irrevocable]

@@ -66,6 +66,11 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} · {self.about}"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anybody may have it already: expanding it is done, or under way."""
+        return self.expanded_at is not None or self.recipient_count > 0
+
 
 class State(models.TextChoices):
     """Where a delivery is. In order: planned → claimed → handed → delivered; the rest are side doors."""

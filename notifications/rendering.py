@@ -117,9 +117,16 @@ def _engine() -> Engine:
 
 @contextmanager
 def _manners_of(delivery: "Delivery") -> Iterator[None]:
-    language = delivery.language or settings.LANGUAGE_CODE
-    with translation.override(language), timezone.override(_zone(delivery.time_zone)):
+    with translation.override(_spoken(delivery.language)), timezone.override(_zone(delivery.time_zone)):
         yield
+
+
+def _spoken(language: str) -> str:
+    """The person's language where the site speaks it; else no date in it stands among words that are not."""
+    try:
+        return translation.get_supported_language_variant(language)
+    except LookupError:
+        return settings.LANGUAGE_CODE
 
 
 @lru_cache(maxsize=512)

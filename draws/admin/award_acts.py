@@ -48,7 +48,11 @@ class SentForm(forms.Form):
 
 @dataclass(frozen=True)
 class AwardAct:
-    """One thing that may be done to an award by hand. `why_not` is empty where the act makes sense now."""
+    """One thing that may be done to an award by hand. `why_not` is empty where the act makes sense now.
+
+    `followed_by` is the act that is offered next. Of one that `shows_secret`, what `run` returns is shown in the answer
+    and kept nowhere.
+    """
 
     title: str | Promise
     intro: str | Promise
@@ -57,6 +61,8 @@ class AwardAct:
     why_not: Callable[[Award], str]
     form_class: type[forms.Form] = ConfirmForm
     is_danger: bool = False
+    followed_by: str = ""
+    shows_secret: bool = False
 
 
 def _replace(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -76,6 +82,15 @@ def _sent(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Don
 def _revoke(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     services.revoke_claim_links(award=award, by=by, reason=data["reason"], now=now)
     return Done(_("Every link to this prize given out so far is worthless now."))
+
+
+def _resend(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    services.resend_claim(award=award, by=by, now=now)
+    return Done(_("The link is on its way to the winner."))
+
+
+def _show(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
+    return Done(services.show_claim_link(award=award, by=by, reason=data["reason"], now=now))
 
 
 def _erase(award: Award, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
@@ -118,8 +133,8 @@ AWARD_ACTS = {
     "revoke": AwardAct(
         title=gettext_lazy("Revoke claim links"),
         intro=gettext_lazy(
-            "Every secret link to this prize that was mailed so far stops working. A reminder still to come, or the "
-            "announcement sent again, brings a new one."
+            "Every secret link to this prize that was given out so far stops working. The next page offers to send the "
+            "winner a new one."
         ),
         submit=gettext_lazy("Revoke the links"),
         run=_revoke,
@@ -128,6 +143,30 @@ AWARD_ACTS = {
         ),
         form_class=ReasonForm,
         is_danger=True,
+        followed_by="resend",
+    ),
+    "resend": AwardAct(
+        title=gettext_lazy("Send the link again"),
+        intro=gettext_lazy(
+            "Mails the winner, and nobody else, a link to this prize that works now: to claim it, or to see a voucher "
+            "that was claimed."
+        ),
+        submit=gettext_lazy("Send the link"),
+        run=_resend,
+        why_not=services.why_not_mailed,
+    ),
+    "show_link": AwardAct(
+        title=gettext_lazy("Show the claim link"),
+        intro=gettext_lazy(
+            "The site can't write to this winner. Whoever has the link can take the prize: give it to the winner alone. "
+            "That you saw it is kept in the audit trail."
+        ),
+        submit=gettext_lazy("Show the link"),
+        run=_show,
+        why_not=services.why_not_shown,
+        form_class=ReasonForm,
+        is_danger=True,
+        shows_secret=True,
     ),
     "erase_address": AwardAct(
         title=gettext_lazy("Erase address"),

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import dateformat, timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -50,7 +51,7 @@ def _moment(at: dt.datetime | None) -> str | None:
 class AwardActs(ModelAdmin):
     """The acts on one award: each a page that asks (GET) and does (POST)."""
 
-    actions_detail = ("replace", "sent", "revoke", "erase_address")
+    actions_detail = ("replace", "sent", "resend", "show_link", "revoke", "erase_address")
     actions_list = ("expire_now",)
 
     def has_replace_winner_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -131,6 +132,24 @@ class AwardActs(ModelAdmin):
         return self._award_act(request, object_id, AWARD_ACTS["revoke"])
 
     @action(
+        description=gettext_lazy("Send the link again"),
+        url_path="resend",
+        permissions=["hand_over_award"],
+        icon="forward_to_inbox",
+    )
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._award_act(request, object_id, AWARD_ACTS["resend"])
+
+    @action(
+        description=gettext_lazy("Show the claim link"),
+        url_path="show-link",
+        permissions=["hand_over_award"],
+        icon="link",
+    )
+    def show_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._award_act(request, object_id, AWARD_ACTS["show_link"])
+
+    @action(
         description=gettext_lazy("Erase address"),
         url_path="erase-address",
         permissions=["hand_over_award"],
@@ -155,13 +174,32 @@ class AwardActs(ModelAdmin):
                 except REFUSALS as error:
                     form.add_error(None, sentence_of(error))
                 else:
+                    if act.shows_secret:
+                        return self._act_page(
+                            request, act, form, page=page, award=award, secret=done.sentence
+                        )
                     tone = messages.SUCCESS if done.is_good else messages.WARNING
                     messages.add_message(request, tone, done.sentence)
+                    following = AWARD_ACTS.get(act.followed_by)
+                    if following is not None and not following.why_not(award):
+                        page = reverse(f"admin:draws_award_{act.followed_by}", args=[quote(award.pk)])
                     return HttpResponseRedirect(page)
         elif why_not := act.why_not(award):
             messages.warning(request, why_not)
             return HttpResponseRedirect(page)
-        return self._ask_page(
+        return self._act_page(request, act, form, page=page, award=award)
+
+    def _act_page(
+        self,
+        request: HttpRequest,
+        act: AwardAct,
+        form: forms.Form,
+        *,
+        page: str,
+        award: Award,
+        secret: str = "",
+    ) -> HttpResponse:
+        response = self._ask_page(
             request,
             title=act.title,
             intro=act.intro,
@@ -170,7 +208,10 @@ class AwardActs(ModelAdmin):
             back=page,
             is_danger=act.is_danger,
             award=award,
+            secret=secret,
         )
+        add_never_cache_headers(response)
+        return response
 
     def _ask_page(
         self,
@@ -183,6 +224,7 @@ class AwardActs(ModelAdmin):
         back: str,
         is_danger: bool = False,
         award: Award | None = None,
+        secret: str = "",
     ) -> HttpResponse:
         return TemplateResponse(
             request,
@@ -196,6 +238,7 @@ class AwardActs(ModelAdmin):
                 "form": form,
                 "back": back,
                 "is_danger": is_danger,
+                "secret": secret,
                 "facts": _facts(award) if award is not None else [],
                 "address": PrizeAddress.objects.filter(award=award).first()
                 if award is not None and request.user.has_perm("draws.view_prizeaddress")

@@ -13,6 +13,7 @@ from accounts.models import User
 from audit.models import Record
 from draws.admin.clocks import in_utc, in_zone, late_by
 from draws.admin.entry_times import entries_plot
+from draws.admin.reach import reach_checks
 from draws.admin.situation import situation_of
 from draws.models import Draw, EntryUpload
 from draws.services import prize_totals
@@ -80,7 +81,8 @@ def checklist(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> list[It
         return []
     if draw.status == Draw.Status.DRAFT:
         return [_item(check, draw, now) for check in publishing_checks(draw, now=now)]
-    return [_item(check, draw, now) for check in execution_checks(draw, now=now, by_hand=by_hand)]
+    checks = [*execution_checks(draw, now=now, by_hand=by_hand), *reach_checks(draw)]
+    return [_item(check, draw, now) for check in checks]
 
 
 def _item(check: Check, draw: Draw, now: dt.datetime) -> Item:

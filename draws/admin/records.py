@@ -20,10 +20,13 @@ from unfold.decorators import display
 
 from accounts.models import User
 from draws import vwd1
+from draws.admin.entry_acts import EntryActs, ImportActs
 from draws.admin.overview import amounts, may_see_entries
 from draws.admin.paging import EstimatedPaginator
+from draws.admin.reach import unreachable_words
 from draws.admin.read_only import ReadOnlyAdmin
 from draws.models import Draw, DrawReport, Entry, EntryImport, ImportRejection, Winner
+from draws.services import unreachable_entries
 from notifications.csv_cells import defused
 
 _REJECTIONS_SHOWN = 100
@@ -36,7 +39,7 @@ def long_value(value: str) -> str:
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(EntryActs, ReadOnlyAdmin):
     """Entries: millions, so they are found by address or public id, and never counted one by one."""
 
     list_display = ("pid_short", "identity", "name", "draw", "tickets", "source", "entered_at")
@@ -175,7 +178,7 @@ class ImportedAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EntryImport)
-class EntryImportAdmin(ImportedAdmin):
+class EntryImportAdmin(ImportActs, ImportedAdmin):
     """Imports; the page of one is its report, with every line that was refused."""
 
     list_display = ("file_name", "draw", "accepted", "rejected", "lines", "by", "created_at")
@@ -201,6 +204,8 @@ class EntryImportAdmin(ImportedAdmin):
         obj: EntryImport = kwargs["obj"]
         pages = Paginator(obj.rejections.order_by("line", "pk"), _REJECTIONS_SHOWN)
         context["report"] = obj
+        entered = unreachable_entries(obj.draw).filter(source=Entry.Source.IMPORT, entered_at=obj.created_at)
+        context["unreachable"] = unreachable_words(entered.count())
         context["counts"] = {name: f"{getattr(obj, name):,}" for name in ("lines", "accepted", "rejected")}
         context["rejections"] = pages.get_page(request.GET.get("page"))
         context["csv_url"] = reverse("admin:draws_entryimport_rejected", args=[obj.pk])

@@ -3,7 +3,7 @@
 from draws.models.awards import Award, PrizeAddress, Voucher
 from draws.models.called_off import CalledOff
 from draws.models.draw import Draw, DrawReport, Prize
-from draws.models.entries import Entry, EntryImport, ImportRejection
+from draws.models.entries import Entry, EntryDisqualification, EntryImport, ImportRejection
 from draws.models.promises import AnnouncedText, DrandRound, DrawChange
 from draws.models.uploads import EntryUpload, UploadProgress
 from draws.models.winners import Disposition, ExtraRank, Winner
@@ -18,6 +18,7 @@ __all__ = [
     "DrawChange",
     "DrawReport",
     "Entry",
+    "EntryDisqualification",
     "EntryImport",
     "EntryUpload",
     "ExtraRank",

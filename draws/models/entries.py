@@ -64,6 +64,23 @@ class Entry(models.Model):
         return bytes(self.salt).hex() if self.salt else ""
 
 
+class EntryDisqualification(models.Model):
+    """A frozen entry that can't win any more: its ranks are skipped at the execution, with the reason. Never changed."""
+
+    draw = models.ForeignKey(Draw, on_delete=models.PROTECT, related_name="disqualifications")
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="disqualification")
+    reason = models.CharField(_("reason"), max_length=300)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("disqualification")
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.reason}"
+
+
 class EntryImport(models.Model):
     """One CSV file that was imported: wholly, with a report of every line that was refused."""
 

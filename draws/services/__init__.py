@@ -14,6 +14,13 @@ from draws.services.chances import Odds, odds_of, weight_classes
 from draws.services.changing import ChangeRefusedError, DrawChanges, PrizeTerms, change_draw
 from draws.services.checking import CheckError, CheckSummary, check_draw, check_draws, resume_payouts
 from draws.services.checks import Check, execution_checks, publishing_checks
+from draws.services.claim_links import (
+    resend_claim,
+    show_claim_link,
+    unreachable_entries,
+    why_not_mailed,
+    why_not_shown,
+)
 from draws.services.claiming import Address, ClaimError, award_by_token, claim_award, claim_token
 from draws.services.entering import EntryRefusedError, NewEntry, add_entries, enter_draw
 from draws.services.errors import DrawError
@@ -57,6 +64,15 @@ from draws.services.publishing import (
 from draws.services.raffles import NewPrize, draw_id_of, open_draw_for, pool_of
 from draws.services.randomness import RandomnessError, confirm_text, enter_text, reject_text
 from draws.services.receiving import Received, UploadRefusedError, receive_upload, retry_upload
+from draws.services.removing import (
+    RemovalError,
+    disqualify_entry,
+    entries_of_import,
+    leave_draw,
+    why_not_disqualified,
+    withdraw_entry,
+    withdraw_import,
+)
 from draws.services.rotating import Rotation, rotate_draw_secrets
 from draws.services.taking_back import replace_winner
 from draws.services.uploads import forget_uploads, import_due_uploads, import_upload
@@ -90,6 +106,7 @@ __all__ = [
     "PublishError",
     "RandomnessError",
     "Received",
+    "RemovalError",
     "Rotation",
     "UploadRefusedError",
     "VacancyError",
@@ -108,12 +125,14 @@ __all__ = [
     "close_vacancies",
     "confirm_text",
     "decline_award",
+    "disqualify_entry",
     "disqualify_winner",
     "draw_id_of",
     "draw_up_called_off",
     "enter_draw",
     "enter_text",
     "entries_file",
+    "entries_of_import",
     "entry_of",
     "erase_address",
     "execute_draw",
@@ -129,6 +148,7 @@ __all__ = [
     "import_entries",
     "import_upload",
     "inclusion_of",
+    "leave_draw",
     "mark_sent",
     "odds_of",
     "open_draw_for",
@@ -142,15 +162,23 @@ __all__ = [
     "redeem_voucher",
     "reject_text",
     "replace_winner",
+    "resend_claim",
     "resume_payouts",
     "retry_upload",
     "return_leftover",
     "revoke_claim_links",
     "rotate_draw_secrets",
+    "show_claim_link",
+    "unreachable_entries",
     "values_missing",
     "verify_stored_draw",
     "waiting_funds",
     "weight_classes",
     "why_not_called_off",
     "why_not_cancelled",
+    "why_not_disqualified",
+    "why_not_mailed",
+    "why_not_shown",
+    "withdraw_entry",
+    "withdraw_import",
 ]

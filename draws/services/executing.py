@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -30,7 +30,9 @@ from draws.services.failing import EXECUTION, note_failure
 from draws.services.proving import frozen_entries
 from draws.services.publishing import prize_totals, release_reserved
 from draws.services.randomness import collect_randomness, reveal, round_needed
+from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders
+from draws.services.removing import disqualified_ranks
 from draws.services.telling import tell_results
 from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
 from draws.slots import Disposition as SlotDisposition
@@ -95,7 +97,7 @@ def execute_due_draws(*, now: dt.datetime) -> ExecutionSummary:
             report = execute_draw(draw_id=draw.pk, now=now)
         except Exception:
             failed += 1  # recorded, logged and told by execute_draw
-            connection.close_if_unusable_or_obsolete()
+            drop_if_cut()
             continue
         if report is not None:
             processed += 1
@@ -169,7 +171,9 @@ def _settle(draw: Draw, outcome: _Outcome, *, now: dt.datetime) -> _Result:
     """Give out the slots, past the standing winners of the draws that this one excludes, as they stand now."""
     manifest = outcome.manifest
     skipped = execution_dispositions(
-        excluded=excluded_ranks(draw, outcome.pid_of_rank), disqualified={}, at=vwd1.format_time(now)
+        excluded=excluded_ranks(draw, outcome.pid_of_rank),
+        disqualified=disqualified_ranks(draw, outcome.pid_of_rank),
+        at=vwd1.format_time(now),
     )
     assignments = assign_slots(
         prizes=expand_prizes((prize["id"], prize["quantity"]) for prize in manifest["prizes"]),

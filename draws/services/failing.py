@@ -9,13 +9,14 @@ import logging
 import random
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
 from audit.services import record
 from draws.models import Draw
 from draws.services.errors import DrawError
+from draws.services.reconnecting import drop_if_cut
 from draws.services.telling import tell_failure
 from draws.vwd1 import format_time
 
@@ -38,7 +39,7 @@ def note_failure(*, draw_id: int, step: str, error: Exception, by: User | None, 
     bury everything else. Where the connection was cut a new one is taken; what can't be written down is logged all
     the same.
     """
-    connection.close_if_unusable_or_obsolete()
+    drop_if_cut()
     is_ours = True
     try:
         is_ours = _write_down(draw_id=draw_id, step=step, error=error, by=by, now=now)

@@ -33,6 +33,7 @@ from draws.services.failing import FREEZE, note_failure
 from draws.services.history import moved, note_change
 from draws.services.publishing import return_everything
 from draws.services.randomness import manifest_sources
+from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders, move_reminders
 from draws.services.telling import tell
 
@@ -63,7 +64,7 @@ def freeze_due_draws(*, now: dt.datetime) -> list[Draw]:
             if (draw := freeze_draw(draw_id=draw_id, now=now)) is not None:
                 frozen.append(draw)
         except Exception:
-            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
+            drop_if_cut()  # was it cut? the next draw gets a new one
             continue  # recorded, logged and told by freeze_draw
     return frozen
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -17,6 +17,7 @@ from audit.services import record
 from draws.models import Award, PrizeAddress, Voucher
 from draws.services.claiming import require_theirs, require_time
 from draws.services.errors import DrawError
+from draws.services.reconnecting import drop_if_cut
 from draws.sources import AwardSource, Loss, source_named, source_of
 from payments.models import LedgerEntry
 
@@ -54,7 +55,7 @@ def expire_awards(*, now: dt.datetime) -> ExpirySummary:
         except Exception:
             failed += 1
             log.exception("expiry_failed", about=about)
-            connection.close_if_unusable_or_obsolete()  # was it cut? the next draw gets a new one
+            drop_if_cut()  # was it cut? the next draw gets a new one
     return ExpirySummary(expired, failed)
 
 

@@ -4,12 +4,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from draws.models import Draw, DrawReport
 from draws.owners import is_said
+from draws.services.claim_links import unreachable_winners
 from notifications.services import Recipient, notify
 from payments.money import format_amount
 
 _TEASER_LIFE = dt.timedelta(days=3)
+_LISTED = 50  # winners that a summary names
 
 
 def amounts_text(amounts: dict[str, int]) -> str:
@@ -55,6 +59,7 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
             "entries": report.entries_count,
             "awarded": amounts_text(report.awarded),
             "leftover": amounts_text(report.leftover),
+            "unreachable": _unreachable_text(draw),
         },
     }
     for name, context in contexts.items():
@@ -78,6 +83,15 @@ def tell_results(*, draw: Draw, report: DrawReport, now: dt.datetime) -> None:
             idem_key=f"draw:{draw.public_id}:teaser",
             now=now,
         )
+
+
+def _unreachable_text(draw: Draw) -> str:
+    """The winners nobody can write to, by public id and prize, a line each; empty where there are none."""
+    winners = unreachable_winners(draw).select_related("entry", "prize").order_by("rank")
+    lines = [f"{winner.entry.pid_hex[:12]}: {winner.prize.title}" for winner in winners[:_LISTED]]
+    if (more := winners.count() - len(lines)) > 0:
+        lines.append(_("and %(more)d more") % {"more": more})
+    return "\n".join(lines)
 
 
 def tell_failure(*, draw: Draw, step: str, now: dt.datetime) -> None:

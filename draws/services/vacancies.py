@@ -25,6 +25,7 @@ from draws.services.holding import require_payouts
 from draws.services.losing import REASON_LENGTH
 from draws.services.proving import frozen_entries, rank_rows_of
 from draws.services.publishing import release_reserved
+from draws.services.removing import disqualified_ranks
 from draws.services.standing import DispositionBook, standing_of
 from draws.slots import State, exclusion_reason
 from draws.sources import Loss, source_for
@@ -188,8 +189,12 @@ def extend_ranks(*, draw: Draw, extra: int, by: User, reason: str, now: dt.datet
             for row in rows[start:]
         )
         book.write(rank=len(rows), state=State.EXTENDED, reason=reason)
-        for rank, other in sorted(_excluded(draw, rows[start:]).items()):
-            book.write(rank=rank, state=State.EXCLUDED, reason=exclusion_reason(other))
+        fresh = {row["rank"]: row["pid"] for row in rows[start:]}
+        skipped = {rank: (State.DISQUALIFIED, why) for rank, why in disqualified_ranks(draw, fresh).items()}
+        for rank, other in _excluded(draw, rows[start:]).items():
+            skipped[rank] = (State.EXCLUDED, exclusion_reason(other))
+        for rank, (state, why) in sorted(skipped.items()):
+            book.write(rank=rank, state=state, reason=why)
         _fill(book, returns=(), by=by, now=now)
     return draw
 

@@ -29,7 +29,13 @@ from notifications.models import (
     State,
 )
 from notifications.rendering import words_of
-from notifications.services import cancel_deliveries, cancel_message, process_notifications, retry_deliveries
+from notifications.services import (
+    IrrevocableError,
+    cancel_deliveries,
+    cancel_message,
+    process_notifications,
+    retry_deliveries,
+)
 
 PROCESS_LIMIT = 100
 _NEW_LINE = SafeString("<br>")
@@ -131,8 +137,12 @@ class MessageAdmin(OutboxAdmin):
     def cancel_now(self, request: HttpRequest, form: object, object_id: int) -> HttpResponse:
         """Take a message back."""
         message = Message.objects.get(pk=object_id)
-        count = cancel_message(message=message, by=_actor(request), now=timezone.now())
-        messages.success(request, _said(count, "cancelled"))
+        try:
+            count = cancel_message(message=message, by=_actor(request), now=timezone.now())
+        except IrrevocableError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _said(count, "cancelled"))
         return HttpResponse(
             headers={"HX-Redirect": reverse("admin:notifications_message_change", args=[object_id])}
         )

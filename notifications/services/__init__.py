@@ -7,6 +7,7 @@ from notifications.services.exporting import ExportedMail, export_mails, message
 from notifications.services.leases import expire_leases
 from notifications.services.messages import (
     IdempotencyError,
+    IrrevocableError,
     cancel_message,
     cancel_messages_about,
     notify,
@@ -21,6 +22,7 @@ __all__ = [
     "ContextError",
     "ExportedMail",
     "IdempotencyError",
+    "IrrevocableError",
     "Processed",
     "Recipient",
     "Tally",

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit.services import record
+from notifications import kinds
 from notifications.kinds import Channel
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, DeliveryQuerySet, State
 from notifications.services.waking import wake
@@ -27,8 +28,8 @@ def retry_deliveries(*, deliveries: DeliveryQuerySet, by: User, now: dt.datetime
 
 
 def cancel_deliveries(*, deliveries: DeliveryQuerySet, by: User, now: dt.datetime) -> int:
-    """Take back what waits to be sent; returns how many. What is out stays out."""
-    waiting = deliveries.filter(state__in=WAITING)
+    """Take back what waits to be sent; returns how many. What is out stays out, and so does what is irrevocable."""
+    waiting = deliveries.filter(state__in=WAITING).exclude(message__kind__in=kinds.irrevocable_names())
     return _change(
         waiting, {"state": State.CANCELLED}, by=by, action="notification.delivery_cancelled", now=now
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
@@ -15,6 +16,10 @@ from notifications.services.expansion import deliver_to
 from notifications.services.waking import wake
 
 EXPLICIT_LIMIT = 1_000
+
+
+class IrrevocableError(Exception):
+    """This message can't be taken back. The text says why."""
 
 
 class IdempotencyError(Exception):
@@ -76,10 +81,16 @@ def notify(
 def cancel_message(*, message: Message, by: User | None, now: dt.datetime) -> int:
     """Take back what has not been sent yet, and the inbox copies; returns how many deliveries that were.
 
-    What is being sent at this moment still goes out. Cancelling twice changes nothing more.
+    What is being sent at this moment still goes out. Cancelling twice changes nothing more. Raises
+    `IrrevocableError` where the kind is evidence that its readers keep: to a person always, to the site (`by`
+    None) from its first delivery on.
     """
     with transaction.atomic():
-        Message.objects.select_for_update().get(pk=message.pk)
+        message = Message.objects.select_for_update().get(pk=message.pk)
+        if kinds.get(message.kind).irrevocable and (by is not None or message.has_begun):
+            raise IrrevocableError(
+                _("This message is evidence for those who receive it: nobody can take it back.")
+            )
         if not Message.objects.filter(pk=message.pk, cancelled_at__isnull=True).update(cancelled_at=now):
             return 0
         open_ones = Delivery.objects.filter(message=message)
@@ -102,13 +113,18 @@ def cancel_messages_about(
 ) -> int:
     """Cancel every message of these kinds about one thing; returns how many messages that were.
 
-    Without `sent_too`, only those whose turn has not come yet: what is in inboxes stays there.
+    Without `sent_too`, only those whose turn has not come yet: what is in inboxes stays there. Of irrevocable
+    kinds it takes back what nobody has yet.
     """
     with transaction.atomic():
         standing = Message.objects.filter(about=about, kind__in=kinds, cancelled_at__isnull=True)
         if not sent_too:
             standing = standing.filter(expanded_at__isnull=True)
-        messages = list(standing.order_by("pk"))
-        for message in messages:
-            cancel_message(message=message, by=by, now=now)
-    return len(messages)
+        count = 0
+        for message in standing.order_by("pk"):
+            try:
+                cancel_message(message=message, by=by, now=now)
+            except IrrevocableError:
+                continue
+            count += 1
+    return count

@@ -151,7 +151,8 @@ def test_a_fault_of_ours_is_a_problem_too(monkeypatch):
     assert page.headers["Content-Type"].startswith("text/html")
 
 
-def test_what_is_said_to_a_person_is_in_their_language_and_the_code_is_not(draw):
+def test_what_is_said_to_a_person_is_in_their_language_and_the_code_is_not(draw, settings):
+    settings.LANGUAGES = [("en", "English"), ("fr", "French")]
     answer = Client(headers={"Accept-Language": "fr"}).get("/api/draws/due/")
     said = assert_problem(answer, 401, "not_authenticated")
     assert said["detail"].startswith("Informations d'authentification")

@@ -18,7 +18,7 @@ from tests.factories import admin, alice, bob
 
 pytestmark = pytest.mark.django_db
 
-ACTS = ("replace", "sent", "revoke", "erase_address")
+ACTS = ("replace", "sent", "resend", "show_link", "revoke", "erase_address")
 REASON = {"reason": "Entered twice"}
 
 
@@ -50,8 +50,8 @@ class TestAwards:
     @pytest.mark.parametrize(
         ("role", "may"),
         [
-            (roles.SUPER_ADMIN, {"replace", "revoke"}),
-            (roles.MANAGER_ADMIN, {"replace", "revoke"}),
+            (roles.SUPER_ADMIN, {"replace", "resend", "revoke"}),
+            (roles.MANAGER_ADMIN, {"replace", "resend", "revoke"}),
             (roles.FINANCE, set()),
         ],
     )
@@ -89,7 +89,7 @@ class TestAwards:
     def test_a_thing_is_sent_and_its_address_erased(self, boss):
         award = award_of(make_executed(entrants=4, prizes=[BICYCLE]))
         services.claim_award(award=award, member=None, address=ADDRESS, now=award.created_at)
-        assert offered(boss, award) == {"replace", "sent", "revoke"}
+        assert offered(boss, award) == {"replace", "sent", "resend", "revoke"}
         asked = boss.get(act_url(award, "sent")).content.decode()
         assert "12 Moi Avenue" in asked
         assert re.search(r"<button[^>]*>\s*It is sent", asked)

@@ -5,12 +5,13 @@ from collections import Counter
 
 import pytest
 from django.core import mail
+from django.urls import reverse
 from django.utils import timezone
 
 from config import roles
 from draws import services
 from draws.models import Entry
-from notifications.models import Delivery, Message
+from notifications.models import Delivery, Message, State
 from notifications.services import expand_due_messages, process_notifications
 from tests.draws.factories import (
     CASH,
@@ -63,18 +64,44 @@ def run_all(draw):
     return draw
 
 
-def test_the_frozen_notice_carries_m_to_the_members_inbox_and_the_others_mailbox():
+def test_the_frozen_notice_carries_m_to_every_mailbox_and_the_members_inbox():
     draw = mixed_draw()
     frozen = services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
     message = Message.objects.get(kind="draws.entries_frozen")
     assert message.context["manifest_sha256"] == frozen.manifest_sha256
     assert message.context["entries"] == 4
     assert told("entries_frozen", draw) == everyone_once(
-        inbox(alice()), inbox(bob()), mailbox("guest@example.org")
+        inbox(alice()), mailbox(alice()), inbox(bob()), mailbox(bob()), mailbox("guest@example.org")
     )
     params = {row.recipient_key: row.params for row in Delivery.objects.filter(message=message)}
     entry = Entry.objects.get(draw=draw, member=alice())
     assert params[f"member:{alice().pk}"] == {"pid": entry.pid_hex, "tickets": 1}
+
+
+def test_a_draw_of_members_alone_has_copies_of_m_outside_the_site():
+    draw = make_draw(closes_in=-2 * HOUR, members=[alice(), bob()])
+    frozen = services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
+    process_notifications(now=timezone.now())
+    told_ones = [letter.to[0] for letter in mail.outbox if frozen.manifest_sha256 in letter.body]
+    assert sorted(address.rpartition("<")[2].rstrip(">") for address in told_ones) == [
+        alice().email,
+        bob().email,
+    ]
+
+
+def test_nobody_takes_the_frozen_notice_back(client):
+    draw = make_draw(closes_in=-2 * HOUR, members=[alice()])
+    services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
+    before = told("entries_frozen", draw)
+    message = Message.objects.get(kind="draws.entries_frozen")
+    client.force_login(make_user(role=roles.MANAGER_ADMIN, is_staff=True))
+    client.post(
+        reverse("admin:notifications_message_cancel_now", args=[message.pk]), {"_form_submitted": "True"}
+    )
+    assert told("entries_frozen", draw) == before
+    assert not Delivery.objects.filter(message=message, state=State.CANCELLED).exists()
+    client.force_login(alice())
+    assert draw.title in client.get(reverse("notifications:inbox")).content.decode()
 
 
 def test_every_winner_is_told_by_inbox_and_mail_and_nobody_else():
@@ -176,7 +203,7 @@ def test_one_member_with_two_entries_is_told_once():
     draw = make_draw(closes_in=-2 * HOUR, members=[alice()])
     add_entry(draw, "alice.by.another.address@example.com", member=alice())
     services.freeze_draw(draw_id=draw.pk, now=draw.closes_at)
-    assert told("entries_frozen", draw) == everyone_once(inbox(alice()))
+    assert told("entries_frozen", draw) == everyone_once(inbox(alice()), mailbox(alice()))
 
 
 def test_the_mails_go_out_once_with_the_right_words():

@@ -41,6 +41,7 @@ def kind_like(name: str, **changes: object) -> Kind:
 KINDS = (
     kind_like("test.service"),
     kind_like("test.money", category=Category.TRANSACTIONAL),
+    kind_like("test.evidence", category=Category.TRANSACTIONAL, irrevocable=True),
     kind_like("test.teaser", category=Category.PROMOTIONAL),
     kind_like("test.mail", channels={Channel.EMAIL: Reach.EVERYONE}),
     kind_like("test.outsiders", channels={Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}),

@@ -6,7 +6,16 @@ from django.db import transaction
 from audit.models import Record
 from notifications.kinds import KindError
 from notifications.models import Delivery, Message, State
-from notifications.services import ContextError, IdempotencyError, cancel_message, notify, waking
+from notifications.services import (
+    ContextError,
+    IdempotencyError,
+    IrrevocableError,
+    cancel_deliveries,
+    cancel_message,
+    cancel_messages_about,
+    notify,
+    waking,
+)
 from notifications.services.expansion import expand_due_messages
 from tests.factories import admin, alice, bob
 from tests.notifications.outbox import NOW, named, outsider, say
@@ -129,6 +138,23 @@ class TestCancel:
         assert cancel_message(message=message, by=None, now=NOW) == 1
         assert cancel_message(message=message, by=None, now=NOW) == 0
         assert Record.objects.filter(action="notification.cancelled").count() == 1
+
+    def test_a_person_never_takes_back_what_is_irrevocable(self):
+        message = say("test.evidence", key="later")
+        with pytest.raises(IrrevocableError, match="nobody can take it back"):
+            cancel_message(message=message, by=admin(), now=NOW)
+        message.refresh_from_db()
+        assert message.cancelled_at is None
+
+    def test_the_site_takes_back_what_is_irrevocable_only_while_nobody_has_it(self):
+        unheard = say("test.evidence", key="later")
+        cancel_message(message=unheard, by=None, now=NOW)
+        heard = say("test.evidence", recipients=[named(alice())])
+        with pytest.raises(IrrevocableError):
+            cancel_message(message=heard, by=None, now=NOW)
+        assert cancel_messages_about(about=heard.about, kinds=[heard.kind], by=None, now=NOW) == 0
+        assert cancel_deliveries(deliveries=heard.deliveries.all(), by=admin(), now=NOW) == 0
+        assert set(heard.deliveries.values_list("state", flat=True)) == {State.DELIVERED, State.PLANNED}
 
 
 def test_notify_is_what_other_apps_import():
