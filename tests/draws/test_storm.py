@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -202,10 +202,6 @@ class Life:
             storm.strike()
         wait_until(lambda: self._calms_down(is_done), f"the end of {is_done.__name__}", PATIENCE_S)
 
-    def _has_come(self, shut: Gate, is_done: Callable[[], bool]) -> bool:
-        self.storm.supervise()
-        return bool(shut.waiting()) or is_done()
-
     def _is_frozen(self) -> bool:
         self.draw.refresh_from_db()
         return self.draw.manifest is not None
@@ -226,15 +222,23 @@ class Life:
             return False
         return not mails.filter(state=State.CLAIMED).exists()
 
+    def _has_come(self, shut: Gate, is_done: Callable[[], bool]) -> bool:
+        """Whether somebody stands at the gate, or nobody will: writing itself, this process would stand there too."""
+        self.storm.supervise()
+        return bool(shut.waiting()) or is_done() or self._claims_of_the_dead().exists()
+
     def _calms_down(self, is_done: Callable[[], bool]) -> bool:
-        """Whether it is done; mails that were claimed long ago are a dead worker's, and wait for their lease."""
         self.storm.supervise()
         if is_done():
             return True
-        long_ago = timezone.now() + LEASE - dt.timedelta(seconds=5)
-        if Delivery.objects.filter(state=State.CLAIMED, lease_until__lt=long_ago).exists():
+        if self._claims_of_the_dead().exists():
             self.storm.rest()
         return False
+
+    def _claims_of_the_dead(self) -> QuerySet[Delivery]:
+        """Mails that were claimed some time ago, by a worker that is no more; they wait for their lease to end."""
+        some_time_ago = timezone.now() + LEASE - dt.timedelta(seconds=5)
+        return Delivery.objects.filter(state=State.CLAIMED, lease_until__lt=some_time_ago)
 
     def _is_passed_on(self) -> bool:
         return not Award.objects.due_to_expire(timezone.now()).filter(about=self.draw.about).exists()
