@@ -62,7 +62,7 @@ def _confirm_text(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) 
 
 
 def _why_no_confirmation(draw: Draw, now: dt.datetime) -> str:
-    if standing_text(draw) is None or not waits_for_text(draw):
+    if not waits_for_text(draw) or standing_text(draw) is None:
         return _("No text waits to be confirmed.")
     return ""
 

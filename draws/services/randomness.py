@@ -128,7 +128,7 @@ def collect_randomness(*, draw: Draw, now: dt.datetime) -> bool:
 
 def waits_for_text(draw: Draw) -> bool:
     """Whether an announced text is still of use: for a frozen draw, and for the evidence of one that was called off."""
-    if draw.manifest is None or not texts_missing(draw):
+    if draw.manifest is None or "public_text" not in draw.source_types or not texts_missing(draw):
         return False
     return not draw.is_finished or CalledOff.objects.filter(draw=draw, proof__isnull=True).exists()
 
