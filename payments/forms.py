@@ -21,8 +21,16 @@ class StatementForm(forms.Form):
         label=_("To"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
 
-    def __init__(self, *args: Any, wallets: Sequence[Account], **kwargs: Any) -> None:
+    kind = forms.ChoiceField(label=_("What"), required=False)
+
+    def __init__(
+        self, *args: Any, wallets: Sequence[Account], kinds: Sequence[tuple[str, str]] = (), **kwargs: Any
+    ) -> None:
+        """`kinds` are the kinds of entry in the wallet that is shown: its code and what it is called."""
         super().__init__(*args, **kwargs)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [("", _("Everything")), *kinds]
         choices = [(wallet.unit, unit_label(wallet.unit)) for wallet in wallets]
         unit = self.fields["unit"]
         assert isinstance(unit, forms.ChoiceField)

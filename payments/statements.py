@@ -12,14 +12,14 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from notifications.csv_cells import defused
 from payments.accounts import member_code
 from payments.models import Account, Posting
 from payments.money import plain_amount
-from payments.subjects import Description, describe
+from payments.subjects import Description, describe, words_of
 
 LINES_A_PAGE = 25
 _ROWS_AT_ONCE = 500
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,27 @@ class StatementPage:
     newer: int | None = None
 
 
-def postings_of(wallet: Account, *, first: dt.date | None, last: dt.date | None) -> QuerySet[Posting]:
-    """Postings from the beginning of `first` to the end of `last`, days as they are in the current time zone."""
+def postings_of(
+    wallet: Account, *, first: dt.date | None, last: dt.date | None, kind: str = ""
+) -> QuerySet[Posting]:
+    """Postings from the beginning of `first` to the end of `last`, days as they are in the current time zone.
+
+    Of one kind of entry, where `kind` names one.
+    """
     postings = Posting.objects.filter(account=wallet).select_related("entry")
+    if kind:
+        postings = postings.filter(entry__kind=kind)
     if first is not None:
         postings = postings.filter(entry__created_at__gte=_midnight(first))
     if last is not None and last < dt.date.max:
         postings = postings.filter(entry__created_at__lt=_midnight(last + dt.timedelta(days=1)))
     return postings
+
+
+def kinds_in(wallet: Account) -> list[tuple[str, str]]:
+    """The kinds of entry that there are in a wallet, with what they are called, in the order of that."""
+    kinds = Posting.objects.filter(account=wallet).order_by().values_list("entry__kind", flat=True).distinct()
+    return sorted(((kind, words_of(kind)) for kind in kinds), key=lambda known: known[1])
 
 
 def statement_page(
@@ -92,18 +105,22 @@ def statement_csv(postings: QuerySet[Posting]) -> Iterator[str]:
 def _csv(postings: QuerySet[Posting], zone: dt.tzinfo, language: str) -> Iterator[str]:
     writer = csv.writer(_Echo())
     with translation.override(language):
-        header = [_("Time"), _("What"), _("About"), _("Amount"), _("Balance"), _("Unit"), _("Receipt")]
+        header = [
+            _("Time"),
+            _("What"),
+            _("About"),
+            _("Amount"),
+            _("Balance"),
+            _("Unit"),
+            _("Receipt"),
+            _("Reason"),
+        ]
     yield "\ufeff" + str(writer.writerow(header))
     rows = postings.order_by("version").iterator(chunk_size=_ROWS_AT_ONCE)
     while chunk := list(itertools.islice(rows, _ROWS_AT_ONCE)):
         with translation.override(language):
             text = "".join(str(writer.writerow(_cells(line, zone))) for line in _lines(chunk))
         yield text
-
-
-def defused(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell
 
 
 def _cells(line: Line, zone: dt.tzinfo) -> list[str]:
@@ -117,6 +134,7 @@ def _cells(line: Line, zone: dt.tzinfo) -> list[str]:
         plain_amount(posting.balance_after, posting.unit),
         posting.unit,
         str(posting.entry.public_id),
+        defused(line.description.reason),
     ]
 
 

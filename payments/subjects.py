@@ -29,10 +29,11 @@ Namer = Callable[[Collection[str]], Mapping[str, Subject]]
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """An entry in words: what happened, and concerning what."""
+    """An entry in words: what happened, concerning what, and why where a person did it to the wallet by hand."""
 
     what: str
     subject: Subject | None
+    reason: str = ""
 
 
 _kinds: dict[str, str | Promise] = {
@@ -46,7 +47,10 @@ _kinds: dict[str, str | Promise] = {
     "pool.leftover_returned": _("Leftover returned"),
     "wallet.adjusted": _("Adjusted by staff"),
     "wallet.given_up": _("Given up with the account"),
+    "prize.taken_back": _("Prize taken back"),
 }
+_WITH_REASON = frozenset({"wallet.adjusted", "prize.taken_back"})
+"""Kinds whose reason was written for the person whose wallet it is; of the others it is the staff's."""
 _namers: dict[str, Namer] = {}
 
 
@@ -81,5 +85,6 @@ def describe(entries: Iterable[LedgerEntry]) -> dict[int, Description]:
     described = {}
     for entry in entries:
         sort, _colon, name = entry.about.partition(":")
-        described[entry.pk] = Description(words_of(entry.kind), named.get(sort, {}).get(name))
+        reason = entry.reason if entry.kind in _WITH_REASON else ""
+        described[entry.pk] = Description(words_of(entry.kind), named.get(sort, {}).get(name), reason)
     return described

@@ -14,7 +14,7 @@ from accounts.models import User
 from payments.accounts import wallets_of
 from payments.forms import StatementForm
 from payments.models import Account
-from payments.statements import postings_of, receipt_lines, statement_csv, statement_page
+from payments.statements import kinds_in, postings_of, receipt_lines, statement_csv, statement_page
 
 
 @never_cache
@@ -28,10 +28,15 @@ def wallet(request: HttpRequest) -> HttpResponse:
     if shown is not None:
         values = form.cleaned_data if form.is_valid() else {}
         days = {"first": values.get("first"), "last": values.get("last")}
+        kind = values.get("kind") or ""
         page = statement_page(
-            postings_of(shown, **days), before=_version(request, "before"), after=_version(request, "after")
+            postings_of(shown, **days, kind=kind),
+            before=_version(request, "before"),
+            after=_version(request, "after"),
         )
         chosen = {"unit": shown.unit} | {name: day.isoformat() for name, day in days.items() if day}
+        if kind:
+            chosen["kind"] = kind
         context |= {"page": page, "query": urlencode(chosen), "is_filtered": len(chosen) > 1}
     return render(request, "payments/wallet.html", context)
 
@@ -45,7 +50,7 @@ def statement(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if shown is None or not form.is_valid():
         raise Http404
     values = form.cleaned_data
-    postings = postings_of(shown, first=values["first"], last=values["last"])
+    postings = postings_of(shown, first=values["first"], last=values["last"], kind=values["kind"])
     name = f"wallet-{shown.unit}-{timezone.localdate():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
         statement_csv(postings),
@@ -81,7 +86,12 @@ def _form(request: HttpRequest, wallets: list[Account]) -> tuple[StatementForm, 
     usual = next((wallet for wallet in wallets if wallet.balance), wallets[0] if wallets else None)
     values = request.GET.dict()
     values.setdefault("unit", usual.unit if usual else "")
-    return StatementForm(values, wallets=wallets), by_unit.get(values["unit"], usual)
+    shown = by_unit.get(values["unit"], usual)
+    kinds = kinds_in(shown) if shown is not None else []
+    # A kind that this wallet doesn't know is no mistake where the wallet was just changed for another.
+    if values.get("kind") not in dict(kinds):
+        values.pop("kind", None)
+    return StatementForm(values, wallets=wallets, kinds=kinds), shown
 
 
 def _version(request: HttpRequest, name: str) -> int | None:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('draws', '0009_erase_quotes'),
+        ('draws', '0011_called_off_guards'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

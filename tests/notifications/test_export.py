@@ -95,10 +95,18 @@ def test_it_says_how_many_messages_have_not_found_their_recipients():
     assert (messages_to_come(about=ABOUT, now=NOW), recipients()) == (0, ["alice@example.com"])
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x"])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x", "  =1", "＝1", "＋1", "－1", " ＠x"]
+)
 def test_a_cell_is_shown_and_not_run(cell):
     assert defused(cell) == "'" + cell
 
 
 def test_other_cells_stay_as_they_are():
-    assert [defused(cell) for cell in ("", "a=1", "x@y.example")] == ["", "a=1", "x@y.example"]
+    assert [defused(cell) for cell in ("", "a=1", "x@y.example", " a", "Draw of 5 = 5")] == [
+        "",
+        "a=1",
+        "x@y.example",
+        " a",
+        "Draw of 5 = 5",
+    ]

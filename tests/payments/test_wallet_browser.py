@@ -33,11 +33,11 @@ def test_a_member_goes_from_the_wallet_to_a_receipt(page: Page, page_errors: lis
     expect(page.get_by_text("KES 1,000.00").first).to_be_visible()
     page.get_by_role("link", name="Newer").click()
 
-    page.get_by_text("Choose unit and days").click()
+    page.get_by_text("Choose unit, days and kind").click()
     page.fill("input[name=first]", "2030-01-01")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_text("Nothing moved on these days.")).to_be_visible()
-    page.get_by_role("link", name="All days").click()
+    expect(page.get_by_text("Nothing that you chose has moved.")).to_be_visible()
+    page.get_by_role("link", name="Show everything").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
     assert len(download.value.path().read_text(encoding="utf-8-sig").splitlines()) == 32

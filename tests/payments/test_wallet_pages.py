@@ -17,7 +17,6 @@ from accounts.models import User
 from payments import subjects
 from payments.ledger import post_many
 from payments.models import LedgerEntry, Posting
-from payments.statements import defused
 from tests.factories import admin, alice, bob, carol
 from tests.payments.books import NOW, give, move, spec, wallet, world
 
@@ -163,7 +162,7 @@ def test_wrong_days_are_said_and_the_statement_stays(hers: Client, query: str) -
 
 def test_days_without_movement_say_so(hers: Client) -> None:
     give(alice(), 100)
-    assert "Nothing moved on these days." in page(hers, "?first=2020-01-01&last=2020-01-02")
+    assert "Nothing that you chose has moved." in page(hers, "?first=2020-01-01&last=2020-01-02")
 
 
 def test_it_pages_through_all_of_it_and_back(hers: Client) -> None:
@@ -236,9 +235,9 @@ def test_the_csv_is_the_statement_oldest_first(hers: Client, named_subjects: Non
         r'attachment; filename="wallet-KES-\d{4}-\d\d-\d\d.csv"', response.headers["Content-Disposition"]
     )
     header, first, second = rows(hers, "?unit=KES")
-    assert header == ["Time", "What", "About", "Amount", "Balance", "Unit", "Receipt"]
+    assert header == ["Time", "What", "About", "Amount", "Balance", "Unit", "Receipt", "Reason"]
     assert first[:6] == ["2026-11-21 12:30:00+03:00", "Prize won", "Case <7>", "1250.00", "1250.00", "KES"]
-    assert second[3:] == ["-50.50", "1199.50", "KES", str(spent.public_id)]
+    assert second[3:-1] == ["-50.50", "1199.50", "KES", str(spent.public_id)]
 
 
 def test_the_csv_of_a_long_statement_comes_in_pieces(hers: Client, named_subjects: None) -> None:
@@ -252,14 +251,55 @@ def test_the_csv_of_a_long_statement_comes_in_pieces(hers: Client, named_subject
     assert len(b"".join(pieces).decode().splitlines()) == count + 1
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1"])
-def test_a_spreadsheet_takes_no_text_for_a_formula(text: str) -> None:
-    assert defused(text) == f"'{text}"
+class TestReasons:
+    """What staff did to the wallet by hand, and why, is for its owner to read."""
+
+    WHY = "=Charged twice <by mistake>"
+
+    @pytest.mark.parametrize("kind", ["wallet.adjusted", "prize.taken_back"])
+    def test_the_reason_stands_on_statement_receipt_and_csv(self, hers: Client, kind: str) -> None:
+        entry = give(alice(), 500, kind=kind, reason=self.WHY)
+        shown = "=Charged twice &lt;by mistake&gt;"
+        assert shown in page(hers)
+        assert shown in hers.get(f"/wallet/receipts/{entry.public_id}/").content.decode()
+        assert rows(hers)[1][-1] == f"'{self.WHY}"
+
+    def test_reasons_meant_for_staff_stay_with_staff(self, hers: Client) -> None:
+        give(alice(), 500, kind="prize.paid", reason="known to staff only")
+        assert "known to staff only" not in page(hers)
+        assert rows(hers)[1][-1] == ""
 
 
-@pytest.mark.parametrize("text", ["", "Draw of 5 = 5", "a-b", "1250"])
-def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert defused(text) == text
+class TestKinds:
+    """The statement by what happened."""
+
+    @pytest.fixture(autouse=True)
+    def _two_kinds(self) -> None:
+        give(alice(), 500, kind="wallet.adjusted", reason="Goodwill")
+        give(alice(), 1_000, kind="prize.paid")
+        give(alice(), 3, "CREDIT", kind="prize.claimed")
+
+    def test_only_what_was_chosen_is_shown(self, hers: Client) -> None:
+        assert amounts(page(hers, "?unit=KES&kind=prize.paid")) == ["+KES 10.00"]
+        assert amounts(page(hers, "?unit=KES&kind=")) == ["+KES 10.00", "+KES 5.00"]
+
+    def test_the_csv_holds_the_same(self, hers: Client) -> None:
+        html = page(hers, "?unit=KES&kind=prize.paid")
+        assert "/wallet/statement.csv?unit=KES&amp;kind=prize.paid" in html
+        assert [row[3] for row in rows(hers, "?unit=KES&kind=prize.paid")[1:]] == ["10.00"]
+
+    def test_the_kinds_of_this_wallet_are_offered_and_no_others(self, hers: Client) -> None:
+        html = page(hers, "?unit=KES")
+        offered = re.findall(r'<option value="([a-z]+\.[a-z_]+)"', html)
+        assert offered == ["wallet.adjusted", "prize.paid"]
+
+    def test_a_kind_that_another_wallet_has_is_left_out_when_the_unit_changes(self, hers: Client) -> None:
+        assert amounts(page(hers, "?unit=CREDIT&kind=prize.paid")) == ["+3 credits"]
+
+    def test_the_next_page_keeps_the_kind(self, hers: Client) -> None:
+        kind = many(alice(), 30)[0].kind
+        html = page(hers, f"?unit=KES&kind={kind}")
+        assert re.search(r'href="\?unit=KES&amp;kind=[a-z._]+&amp;before=', html)
 
 
 def test_names_from_elsewhere_are_defused_in_the_csv(hers: Client) -> None:

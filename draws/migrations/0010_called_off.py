@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('draws', '0013_disqualification_guards'),
+        ('draws', '0009_erase_quotes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

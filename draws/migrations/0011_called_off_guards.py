@@ -25,5 +25,5 @@ DROP FUNCTION draws_calledoff_refuse_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("draws", "0017_called_off")]
+    dependencies = [("draws", "0010_called_off")]
     operations = [migrations.RunSQL(FORWARD, BACK)]
