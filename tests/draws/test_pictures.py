@@ -177,7 +177,7 @@ def test_a_published_draw_shows_and_serves_it(client):
     assert answer["Content-Security-Policy"] == "default-src 'none'"
     assert client.get(path, headers={"if-none-match": answer["ETag"]}).status_code == 304
     assert client.get(path.replace(prize.image_version, "0" * 16)).status_code == 404
-    listed = client.get(f"/api/v1/draws/{prize.draw.slug}/").json()["prizes"][0]
+    listed = client.get(f"/api/draws/{prize.draw.slug}/").json()["prizes"][0]
     assert listed["image"] == f"http://testserver{path}"
 
 
