@@ -6,6 +6,7 @@ only: no place, camera, comment or second document. Its name ends with the hash 
 
 import io
 import struct
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -78,10 +79,10 @@ def _write(image: Image.Image) -> bytes:
 
 def pictures_of(draw: Draw) -> set[str]:
     """Names of the stored pictures of a draw's prizes."""
-    return set(draw.prizes.exclude(image="").exclude(image=None).values_list("image", flat=True))
+    return {name for name in draw.prizes.values_list("image", flat=True) if name}
 
 
 def drop_pictures(names: set[str]) -> None:
     """Delete stored pictures once the transaction that gave them up is committed."""
     for name in names:
-        transaction.on_commit(lambda name=name: default_storage.delete(name), robust=True)
+        transaction.on_commit(partial(default_storage.delete, name), robust=True)

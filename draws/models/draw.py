@@ -365,7 +365,7 @@ class Prize(models.Model):
     @property
     def image_version(self) -> str:
         """Names the picture's content; empty without a picture."""
-        return self.image.name.rpartition("-")[2].removesuffix(".webp") if self.image else ""
+        return (self.image.name or "").rpartition("-")[2].removesuffix(".webp")
 
     @property
     def image_path(self) -> str:

@@ -100,7 +100,7 @@ def test_a_wide_picture_is_made_1600_pixels_wide():
 
 
 def drafted(client, content=None, **fields) -> Draw:
-    client.force_login(staff(roles.OPERATOR))
+    client.force_login(staff(roles.MANAGER_ADMIN))
     image = {"prizes-0-image": sent(content or picture())}
     client.post(reverse(ADD), draft_form({"amount": "10"}, **image, **fields))
     return Draw.objects.get()
@@ -108,7 +108,7 @@ def drafted(client, content=None, **fields) -> Draw:
 
 @pytest.mark.django_db
 def test_the_form_keeps_what_was_typed_beside_a_refused_picture(client):
-    client.force_login(staff(roles.OPERATOR))
+    client.force_login(staff(roles.MANAGER_ADMIN))
     data = draft_form({"title": "A radio", "amount": "10"}, **{"prizes-0-image": sent(SVG)})
     page = client.post(reverse(ADD), data).content.decode()
     assert "This is not a JPEG, PNG or WebP picture" in page
