@@ -122,7 +122,7 @@ class DrawDetail(APIView):
     @extend_schema(tags=["draws"], operation_id="get_draw", responses=DrawDetailSerializer)
     def get(self, request: Request, slug: str) -> Response:
         """A draw with its rules, prizes and, once it is drawn, its result."""
-        return Response(DrawDetailSerializer(_public_draw(slug)).data)
+        return Response(DrawDetailSerializer(_public_draw(slug), context={"request": request}).data)
 
 
 class DrawWinners(generics.ListAPIView[Winner]):

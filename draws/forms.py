@@ -10,6 +10,7 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +25,7 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
+from draws.pictures import PictureError, read_picture
 from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
 # Those whose decimals `payments.money` knows.
@@ -306,6 +308,12 @@ def amount_text(amount: int, unit: str) -> str:
     return f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
 
 
+class PictureInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
+    """Takes a picture, and a tick that takes it away. A draft's picture has no address that could be linked."""
+
+    template_name = "admin/draws/picture_input.html"
+
+
 class PrizeForm(forms.ModelForm[Prize]):
     """One kind of prize of a draft."""
 
@@ -317,9 +325,16 @@ class PrizeForm(forms.ModelForm[Prize]):
         help_text=_("Money as you write it; whole credits or points; nothing for vouchers and things."),
     )
 
+    image = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        widget=PictureInput({"accept": "image/jpeg,image/png,image/webp"}),
+        help_text=_("JPEG, PNG or WebP, at most 5 MB."),
+    )
+
     class Meta:
         model = Prize
-        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
+        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position", "image")
         widgets = {"terms": UnfoldAdminTextareaWidget({"rows": 2})}
 
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
@@ -329,6 +344,16 @@ class PrizeForm(forms.ModelForm[Prize]):
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
+
+    def clean_image(self) -> Any:
+        """A new picture as it is kept; what was there stays as it is, or goes (`False`)."""
+        image = self.cleaned_data["image"]
+        if not isinstance(image, UploadedFile):
+            return image
+        try:
+            return read_picture(image)
+        except PictureError as error:
+            raise forms.ValidationError(str(error), code="picture") from error
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -43,10 +43,16 @@ class PrizeSerializer(serializers.ModelSerializer[Prize]):
     """A prize of a draw."""
 
     unit = serializers.CharField(help_text="Empty for vouchers and things.")
+    image = serializers.SerializerMethodField(help_text="A WebP picture; null without one.")
 
     class Meta:
         model = Prize
-        fields = ("code", "title", "kind", "quantity", "amount", "unit")
+        fields = ("code", "title", "kind", "quantity", "amount", "unit", "image")
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_image(self, prize: Prize) -> str | None:
+        path = prize.image_path
+        return self.context["request"].build_absolute_uri(path) if path else None
 
 
 class DrawSerializer(serializers.ModelSerializer[Draw]):

@@ -18,6 +18,11 @@ urlpatterns = [
     path("draws/<slug:slug>/proof.json", views.proof_json, name="proof"),
     path("draws/<slug:slug>/manifest.json", views.manifest_json, name="manifest"),
     path("draws/<slug:slug>/entries.csv", views.entries_csv, name="entries"),
+    path(
+        "draws/<slug:slug>/prizes/<slug:code>-<slug:version>.webp",
+        views.prize_image,
+        name="prize_image",
+    ),
     path("verify_draw.py", views.verifier, name="verifier"),
     path("prizes/", prize_views.prizes, name="prizes"),
     path("prizes/<uuid:award_id>/", prize_views.prize, name="prize"),

@@ -21,7 +21,7 @@ from accounts.models import User
 from audit.services import newest_seal
 from draws import services
 from draws.check_views import receipt_evidence
-from draws.models import Draw, Entry, Winner
+from draws.models import Draw, Entry, Prize, Winner
 from draws.services.eligibility import why_not_eligible
 from draws.services.entering import why_closed
 from draws.services.excluding import excluded_draws
@@ -283,6 +283,27 @@ def entries_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
         filename=f"{draw.slug}-entries.csv",
         content_type="text/csv; charset=us-ascii",
     )
+
+
+@require_safe
+def prize_image(request: HttpRequest, slug: str, code: str, version: str) -> HttpResponseBase:
+    """The picture of a published draw's prize. Its content is in its address, which another one never has."""
+    prize = get_object_or_404(
+        Prize, draw__in=Draw.objects.public(), draw__slug=slug, code=code, image__endswith=f"-{version}.webp"
+    )
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "ETag": f'"{version}"',
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if f'"{version}"' in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers=headers)
+    try:
+        file = prize.image.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    return FileResponse(file, content_type="image/webp", headers=headers)
 
 
 @require_GET

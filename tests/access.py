@@ -55,6 +55,9 @@ PAGES = {
     "draws/<slug:slug>/proof.json": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/manifest.json": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/entries.csv": row(EVERYONE, slug="done"),
+    "draws/<slug:slug>/prizes/<slug:code>-<slug:version>.webp": row(
+        NOBODY, slug="done", code="no_key", version="no_key"
+    ),  # its prizes have no pictures: test_pictures.py
     "verify_draw.py": row(EVERYONE),
     "prizes/": row(MEMBERS, LED_NO_POST),
     "prizes/<uuid:award_id>/": row(HERS, "s*-------", award_id="award"),

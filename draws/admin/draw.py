@@ -27,6 +27,7 @@ from draws.admin.overview import PHASES, amounts, overview_of
 from draws.admin.rehearsal import rehearsal_page
 from draws.forms import DrawForm, PrizeForm, PrizeFormSet
 from draws.models import Draw, Prize
+from draws.pictures import drop_pictures, pictures_of
 from draws.services import prize_totals
 from payments.pools import pool_balances
 
@@ -39,7 +40,7 @@ class PrizeInline(TabularInline):
     model = Prize
     form = PrizeForm
     formset = PrizeFormSet
-    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position")
+    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position", "image")
     verbose_name_plural = gettext_lazy("prizes")
 
     def get_extra(self, request: HttpRequest, obj: Draw | None = None, **kwargs: Any) -> int:
@@ -194,6 +195,12 @@ class DrawAdmin(DrawActs):
                 now=timezone.now(),
             )
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """The prizes; pictures that none of them has any more go, once that is committed."""
+        before = pictures_of(form.instance)
+        super().save_formset(request, form, formset, change)
+        drop_pictures(before - pictures_of(form.instance))
+
     def delete_model(self, request: HttpRequest, obj: Draw) -> None:
         record(
             actor=request.user,  # type: ignore[arg-type]
@@ -202,6 +209,7 @@ class DrawAdmin(DrawActs):
             data={"title": obj.title, "slug": obj.slug},
             now=timezone.now(),
         )
+        drop_pictures(pictures_of(obj))
         super().delete_model(request, obj)
 
     def response_add(

@@ -296,6 +296,11 @@ class Draw(models.Model):
         return self.draw_at < at - OVERDUE_AFTER
 
 
+def picture_path(_prize: "Prize", file_name: str) -> str:
+    """A name that nobody can guess or choose; `file_name` is what `read_picture` made of the content."""
+    return f"prizes/{uuid.uuid4()}-{file_name}"
+
+
 class Prize(models.Model):
     """What may be won; `quantity` of them are as many slots."""
 
@@ -339,6 +344,9 @@ class Prize(models.Model):
         _("days the voucher is valid"), default=365, validators=[MinValueValidator(1)]
     )
 
+    # Not promised: the manifest says nothing of it. Through `draws.pictures.read_picture` alone.
+    image = models.ImageField(_("picture"), upload_to=picture_path, null=True, blank=True, max_length=120)
+
     class Meta:
         verbose_name = _("prize")
         ordering = ("position", "pk")
@@ -353,6 +361,18 @@ class Prize(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def image_version(self) -> str:
+        """Names the picture's content; empty without a picture."""
+        return (self.image.name or "").rpartition("-")[2].removesuffix(".webp")
+
+    @property
+    def image_path(self) -> str:
+        """Where a published draw's picture is; empty without one."""
+        if not self.image or not self.code:
+            return ""
+        return reverse("draws:prize_image", args=[self.draw.slug, self.code, self.image_version])
 
     @property
     def unit(self) -> str:
