@@ -91,7 +91,7 @@ class FreezeDraws(_Job):
         """Freeze every draw whose entries have closed."""
         now = timezone.now()
         frozen = services.freeze_due_draws(now=now)
-        left = Draw.objects.due_to_freeze(now).count()
+        left = Draw.objects.to_be_frozen(now).count()  # those that wait after a failure, too
         return Response(_draws_run(processed=len(frozen), failed=left, winners=0, awarded={}))
 
 

@@ -27,6 +27,7 @@ LOOKERS = ("visitor", "alice", "super")
 # Parts that the admin's script puts into a page that is open.
 DIALOGS = (
     "admin/audit/seal/seal-now/",
+    "admin/config/alarm/look-now/",
     "admin/notifications/delivery/process-now/",
     "admin/notifications/message/<path:object_id>/cancel/",
 )

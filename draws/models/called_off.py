@@ -8,7 +8,7 @@ from draws.models.draw import Draw
 
 
 class CalledOff(models.Model):
-    """The record of one such draw; never deleted, and its proof, once there, never changed (migration 0018).
+    """The record of one such draw; never deleted, and its proof, once there, never changed (migration 0011).
 
     `proof` is what the draw's proof would have been, in the same form, so that the same programs check it. It is drawn up
     after the calling off, as soon as every value that the manifest names is there; until then `waits_for` tells the

@@ -47,12 +47,14 @@ class DrawQuerySet(models.QuerySet["Draw"]):
         return self.filter(status__in=(Draw.Status.COMPLETED, Draw.Status.VOID, Draw.Status.CANCELLED))
 
     def due_to_freeze(self, now: dt.datetime) -> "DrawQuerySet":
-        """Closed draws whose manifest is not made yet, and whose last failure is far enough behind.
+        """Draws to be frozen whose last failure, if there was one, is far enough behind."""
+        return self.to_be_frozen(now).filter(
+            models.Q(next_attempt_at=None) | models.Q(next_attempt_at__lte=now)
+        )
 
-        Also those a killed freeze left half-way.
-        """
+    def to_be_frozen(self, now: dt.datetime) -> "DrawQuerySet":
+        """Closed draws whose manifest is not made yet, also those that a killed freeze left half-way."""
         return self.filter(
-            models.Q(next_attempt_at=None) | models.Q(next_attempt_at__lte=now),
             models.Q(closes_at__lte=now) | models.Q(frozen_at__isnull=False),
             status=Draw.Status.ACTIVE,
             manifest__isnull=True,
