@@ -12,7 +12,6 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db import models
-from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import PaginationInlineFormSet
@@ -312,11 +311,8 @@ def amount_text(amount: int, unit: str) -> str:
 class PictureInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
     """Takes a picture, and a tick that takes it away. A draft's picture has no address that could be linked."""
 
-    template_name = "admin/draws/picture_input.html"
-
-    def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> Any:
-        """With the project's templates, where forms' own renderer doesn't look."""
-        return super()._render(template_name, context, TemplatesSetting())
+    # In the app's own folder, the only one where forms' renderer looks.
+    template_name = "draws/widgets/picture_input.html"
 
 
 class PrizeForm(forms.ModelForm[Prize]):
