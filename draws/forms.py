@@ -311,7 +311,8 @@ def amount_text(amount: int, unit: str) -> str:
 class PictureInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
     """Takes a picture, and a tick that takes it away. A draft's picture has no address that could be linked."""
 
-    template_name = "admin/draws/picture_input.html"
+    # In the app's own folder, the only one where forms' renderer looks.
+    template_name = "draws/widgets/picture_input.html"
 
 
 class PrizeForm(forms.ModelForm[Prize]):
