@@ -15,6 +15,7 @@ from phonenumber_field.phonenumber import to_python
 from accounts.countries import countries
 from accounts.models import User
 from accounts.scopes import scopes_for
+from accounts.validators import validate_plain_line
 
 OLDEST = dt.timedelta(days=125 * 366)
 """How long ago somebody who is alive may have been born."""
@@ -29,7 +30,7 @@ def time_zone_choices() -> list[tuple[str, str]]:
 class SignUpForm(forms.Form):
     """What we ask beside e-mail and password; allauth calls `signup` with the new user."""
 
-    display_name = forms.CharField(label=_("Your name"), max_length=80)
+    display_name = forms.CharField(label=_("Your name"), max_length=80, validators=[validate_plain_line])
     time_zone = forms.CharField(widget=forms.HiddenInput, required=False)
 
     field_order = ("display_name", "email", "password1")
@@ -80,6 +81,12 @@ class ProfileForm(forms.ModelForm[User]):
             "birth_date": forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
         }
         help_texts = {"birth_date": _("Some draws are for people of an age. Nobody else is shown it.")}
+
+    def clean_display_name(self) -> str:
+        """Shown among winners and in the subject lines of mails."""
+        name: str = self.cleaned_data["display_name"]
+        validate_plain_line(name)
+        return name
 
     field_order = ("display_name", "country", "phone", "birth_date", "time_zone", "language")
 

@@ -25,6 +25,7 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
+from draws.models.draw import MOST_SLOTS
 from draws.pictures import PictureError, read_picture
 from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
@@ -54,7 +55,10 @@ class WallTimeField(forms.Field):
     """A date and time as a clock on the wall shows it, naive; the form knows in which zone the wall stands."""
 
     widget = WallTimeInput
-    default_error_messages = {"invalid": _("Write a date and a time, like 2026-11-21 18:00.")}
+    default_error_messages = {
+        "invalid": _("Write a date and a time, like 2026-11-21 18:00."),
+        "far": _("Write a year from 2000 to 2099."),
+    }
 
     def to_python(self, value: Any) -> dt.datetime | None:
         if value in self.empty_values:
@@ -67,6 +71,9 @@ class WallTimeField(forms.Field):
             wall = None
         if wall is None or wall.tzinfo is not None:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        # At the ends of the calendar other zones and least waits lie beyond it.
+        if not 2000 <= wall.year <= 2099:
+            raise forms.ValidationError(self.error_messages["far"], code="far")
         return wall
 
 
@@ -335,13 +342,14 @@ class PrizeForm(forms.ModelForm[Prize]):
 
     class Meta:
         model = Prize
-        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position", "image")
+        fields = ("title", "kind", "amount", "quantity", "pays", "terms", "valid_days", "position", "image")
         widgets = {"terms": UnfoldAdminTextareaWidget({"rows": 2})}
 
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
-        self.fields["pays"].required = False  # left out, it is the model's default
+        for name in ("pays", "valid_days"):
+            self.fields[name].required = False  # left out, it is the model's default
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
@@ -385,6 +393,17 @@ class PrizeFormSet(PaginationInlineFormSet):  # type: ignore[misc]
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         return {**super().get_form_kwargs(index), "currency": self.instance.currency}
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        kept = [form.cleaned_data for form in self.forms if not self._should_delete_form(form)]
+        if sum(data.get("quantity") or 0 for data in kept) > MOST_SLOTS:
+            raise forms.ValidationError(
+                gettext("A draw has at most %(most)s prizes in all.") % {"most": f"{MOST_SLOTS:,}"},
+                code="many",
+            )
 
 
 class ConfirmForm(forms.Form):

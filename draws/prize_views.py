@@ -176,7 +176,8 @@ def _context(request: HttpRequest, visit: _Visit, form: AddressForm) -> dict[str
         "result_path": source.result_path(award),
         "is_open": award.can_be_claimed(now) and award.is_reachable,
         "is_late": award.state == Award.State.CLAIMABLE and not award.can_be_claimed(now),
-        "needs_account": bool(award.unit) and visit.member is None,
+        "needs_account": _needs_account(visit),
+        "is_passed_on": bool(award.ended_as) and source.is_passed_on(award),
         "form": form,
         "voucher": voucher,
         "voucher_state": voucher.state_at(now) if voucher is not None else "",
@@ -196,6 +197,17 @@ def _entrance(name: str, award: Award, **query: str) -> str:
     return f"{reverse(name)}?{urlencode({key: value for key, value in given.items() if value})}"
 
 
+def _needs_account(visit: _Visit) -> bool:
+    """Whether the prize is neither claimed nor declined by whoever has its link alone: money."""
+    return bool(visit.award.unit) and visit.member is None
+
+
+def _said_of_declined(award: Award) -> str:
+    if source_of(award).is_passed_on(award):
+        return _("You have declined it, and the next in line has it now.")
+    return _("You have declined it. Nobody is next in line now: the organiser sees to it.")
+
+
 def _decline(request: HttpRequest, visit: _Visit) -> HttpResponse:
     now = timezone.now()
     if request.method == "POST":
@@ -204,9 +216,9 @@ def _decline(request: HttpRequest, visit: _Visit) -> HttpResponse:
         except services.DrawError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, _("You have declined it. It goes to the next in line."))
+            messages.success(request, _said_of_declined(visit.award))
         return redirect(visit.page)
-    if not visit.award.can_be_claimed(now):
+    if not visit.award.can_be_claimed(now) or _needs_account(visit):
         return redirect(visit.page)
     source = source_of(visit.award)
     context = {"award": visit.award, "origin": source.origin(visit.award), "page": visit.page}

@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from draws.forms import ReasonForm, WallTimeField, amount_text, at_zone, unit_of
 from draws.models import Draw, Prize
-from draws.services.changing import DrawChanges, PrizeTerms
+from draws.models.draw import MOST_SLOTS
+from draws.services.changing import MOST_VALID_DAYS, DrawChanges, PrizeTerms
 from draws.services.randomness import standing_text, texts_missing
 from payments.money import AmountError, parse_amount
 
@@ -22,6 +23,9 @@ class ChangeForm(ReasonForm):
     """Other terms for a published draw. Times are on the clock of its zone; a prize of which there are 0 goes."""
 
     title = forms.CharField(label=_("Title"), max_length=120, widget=UnfoldAdminTextInputWidget())
+    description = forms.CharField(
+        label=_("Description"), required=False, widget=UnfoldAdminTextareaWidget({"rows": 4})
+    )
     rules = forms.CharField(label=_("Rules"), widget=UnfoldAdminTextareaWidget({"rows": 8}), strip=False)
     opens_at = WallTimeField(label=_("Entries open"))
     closes_at = WallTimeField(label=_("Entries close"))
@@ -35,7 +39,9 @@ class ChangeForm(ReasonForm):
             "Published on the draw's page, and told to everybody who has entered."
         )
         self.prizes = list(draw.prizes.all())
-        self.initial.update(title=draw.title, rules=draw.rules, based_on=draw.changes.count())
+        self.initial.update(
+            title=draw.title, description=draw.description, rules=draw.rules, based_on=draw.changes.count()
+        )
         for name in _TIMES:
             self.initial[name] = getattr(draw, name).astimezone(draw.zone).replace(tzinfo=None)
         if draw.published_at is not None and draw.phase(draw.opens_at) != "upcoming":
@@ -44,7 +50,9 @@ class ChangeForm(ReasonForm):
             prize.draw = draw
             self._add_prize(str(prize.code), prize.title, prize)
         self._add_prize(_NEW, gettext("Another prize"), None)
-        self.order_fields(["title", "rules", *_TIMES, *self._prize_fields(), "reason", "based_on"])
+        self.order_fields(
+            ["title", "description", "rules", *_TIMES, *self._prize_fields(), "reason", "based_on"]
+        )
 
     def _prize_fields(self) -> list[str]:
         return [name for name in self.fields if name.startswith("prize_")]
@@ -79,9 +87,33 @@ class ChangeForm(ReasonForm):
         self.fields[f"prize_{code}_quantity"] = forms.IntegerField(
             label=label(gettext("how many")),
             min_value=0,
+            max_value=MOST_SLOTS,
             initial=prize.quantity if prize else 0,
             widget=UnfoldAdminTextInputWidget({"inputmode": "numeric"}),
             help_text=gettext("0 takes it out.") if prize else gettext("0: no other prize."),
+        )
+        if prize is None or prize.unit:
+            self.fields[f"prize_{code}_pays"] = forms.ChoiceField(
+                label=label(gettext("is paid")),
+                choices=Prize.Pays.choices,
+                required=False,
+                initial=prize.pays if prize else Prize.Pays.AT_ONCE,
+                widget=UnfoldAdminSelectWidget(),
+            )
+        if prize is None or prize.kind == Prize.Kind.VOUCHER:
+            self.fields[f"prize_{code}_valid_days"] = forms.IntegerField(
+                label=label(gettext("days the voucher is valid")),
+                min_value=1,
+                max_value=MOST_VALID_DAYS,
+                required=False,
+                initial=prize.valid_days if prize else 365,
+                widget=UnfoldAdminTextInputWidget({"inputmode": "numeric"}),
+            )
+        self.fields[f"prize_{code}_terms"] = forms.CharField(
+            label=label(gettext("terms")),
+            required=False,
+            initial=prize.terms if prize else "",
+            widget=UnfoldAdminTextareaWidget({"rows": 2}),
         )
 
     def clean(self) -> dict[str, Any]:
@@ -96,6 +128,7 @@ class ChangeForm(ReasonForm):
         terms.append(self._terms(_NEW, None, data))
         data["changes"] = DrawChanges(
             title=data.get("title"),
+            description=self._sent("description", data),
             rules=data.get("rules", "").replace("\r\n", "\n") or None,
             opens_at=data.get("opens_at"),
             closes_at=data.get("closes_at"),
@@ -103,6 +136,12 @@ class ChangeForm(ReasonForm):
             prizes=[item for item in terms if item is not None],
         )
         return data
+
+    def _sent(self, name: str, data: dict[str, Any]) -> str | None:
+        """A text that may be emptied; None, for it to stay as it is, where the form that was sent did not have it."""
+        if self.add_prefix(name) not in self.data:
+            return None
+        return str(data.get(name) or "").replace("\r\n", "\n")
 
     def _moment(self, name: str, wall: dt.datetime) -> dt.datetime:
         """The time typed; the present one where the clock shows what it shows now, in a DST night too."""
@@ -126,7 +165,14 @@ class ChangeForm(ReasonForm):
         if not title:
             self.add_error(f"prize_{code}_title", gettext("A prize needs a title."))
         return PrizeTerms(
-            code="" if prize is None else code, title=title, kind=kind, amount=amount, quantity=quantity
+            code="" if prize is None else code,
+            title=title,
+            kind=kind,
+            amount=amount,
+            quantity=quantity,
+            terms=self._sent(f"prize_{code}_terms", data),
+            pays=data.get(f"prize_{code}_pays") or None,
+            valid_days=data.get(f"prize_{code}_valid_days") or None,
         )
 
 

@@ -50,7 +50,8 @@ class AwardSource:
     prizes on; the awards are locked and of one `about`. `settle(award, now)` follows an award that was claimed
     or paid. `tell_won` and `tell_lost` queue the notices. `origin(award)` and `result_path(award)` say in what it
     was won and where that stands; `claim_path(award)` is the page of a winner with an account,
-    `link_path(award, token)` that of a winner without one.
+    `link_path(award, token)` that of a winner without one. `is_passed_on(award)` says of a lost award whether its prize
+    went to somebody else.
     """
 
     name: str
@@ -63,6 +64,7 @@ class AwardSource:
     result_path: Callable[[Award], str]
     claim_path: Callable[[Award], str]
     link_path: Callable[[Award, str], str]
+    is_passed_on: Callable[[Award], bool] = lambda award: False
 
 
 OWN = "draws.draw"

@@ -80,9 +80,18 @@ def sentence_of(error: Exception) -> str:
 
 def _publish(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:
     draw = services.publish_draw(draw=draw, by=by, now=now)
-    return Done(
-        _("“%(draw)s” is published. Its commitment is %(hash)s.") % {"draw": draw, "hash": draw.commitment}
-    )
+    sources = " ".join(_source_sentence(draw, source) for source in draw.sources)
+    return Done(_("“%(draw)s” is published.") % {"draw": draw} + f" {sources}")
+
+
+def _source_sentence(draw: Draw, source: dict[str, Any]) -> str:
+    """Where the number of a published draw comes from."""
+    match source["type"]:
+        case "commit":
+            return _("Its commitment is %(hash)s.") % {"hash": source["sha256"]}
+        case "drand":
+            return _("Its number comes from round %(round)d of drand.") % {"round": draw.drand_round}
+    return _("Its number comes from “%(label)s”.") % {"label": source["label"]}
 
 
 def _fund(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:

@@ -12,10 +12,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_time_zone
+from accounts.validators import validate_plain_line
 from draws.drand import QUICKNET
 
 OVERDUE_AFTER = dt.timedelta(minutes=5)
 LEAST_WAIT_S = 30
+MOST_WAIT_S = 30 * 24 * 3600
+MOST_SLOTS = 10_000
+"""Prizes of one draw, each counted as often as there is one: the proof names every one of them."""
+MOST_ALTERNATES = 100_000
 
 
 class DrawQuerySet(models.QuerySet["Draw"]):
@@ -101,7 +106,7 @@ class Draw(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     slug = models.SlugField(_("address"), max_length=80, unique=True)
-    title = models.CharField(_("title"), max_length=120)
+    title = models.CharField(_("title"), max_length=120, validators=[validate_plain_line])
     description = models.TextField(_("description"), blank=True)
     rules = models.TextField(_("rules"), help_text=_("Hashed when the draw is published."))
     rules_version = models.PositiveIntegerField(_("version of the rules"), default=1, editable=False)
@@ -132,6 +137,7 @@ class Draw(models.Model):
         _("extra ranks"),
         null=True,
         blank=True,
+        validators=[MaxValueValidator(MOST_ALTERNATES)],
         help_text=_(
             "Ranks drawn beyond the prizes, for slots that fall vacant. Empty: as many as prizes, at least 3."
         ),
@@ -152,7 +158,7 @@ class Draw(models.Model):
     min_wait_s = models.PositiveIntegerField(
         _("least wait (seconds)"),
         default=600,
-        validators=[MinValueValidator(LEAST_WAIT_S)],
+        validators=[MinValueValidator(LEAST_WAIT_S), MaxValueValidator(MOST_WAIT_S)],
         help_text=_("From the freeze to the draw: 600, for a live raffle 30."),
     )
 
@@ -226,6 +232,10 @@ class Draw(models.Model):
                 condition=~models.Q(status="completed")
                 | models.Q(executed_at__isnull=False, manifest__isnull=False),
                 name="draws_draw_completed_was_executed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(alternates__isnull=True) | models.Q(alternates__lte=MOST_ALTERNATES),
+                name="draws_draw_most_alternates",
             ),
             models.CheckConstraint(
                 condition=~models.Q(audience="group") | models.Q(audience_group__isnull=False),
@@ -323,9 +333,11 @@ class Prize(models.Model):
     code = models.CharField(
         max_length=16, null=True, editable=False, help_text=_("Its id in the manifest: p1, p2, …")
     )
-    title = models.CharField(_("title"), max_length=120)
+    title = models.CharField(_("title"), max_length=120, validators=[validate_plain_line])
     position = models.PositiveSmallIntegerField(_("order"), default=1)
-    quantity = models.PositiveIntegerField(_("how many"), default=1, validators=[MinValueValidator(1)])
+    quantity = models.PositiveIntegerField(
+        _("how many"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_SLOTS)]
+    )
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.CASH)
     amount = models.PositiveBigIntegerField(
         _("amount"), default=0, help_text=_("Minor units: cents of money, whole credits or points.")
@@ -355,6 +367,7 @@ class Prize(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["draw", "code"], name="draws_prize_code"),
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="draws_prize_quantity"),
+            models.CheckConstraint(condition=models.Q(quantity__lte=MOST_SLOTS), name="draws_prize_most"),
             models.CheckConstraint(
                 condition=models.Q(kind__in=("voucher", "physical")) | models.Q(amount__gte=1),
                 name="draws_prize_money_has_amount",

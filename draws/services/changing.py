@@ -8,9 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.plain_text import unseen_in
 from audit.services import record
 from draws import vwd1
 from draws.models import Draw, DrawChange, Prize
+from draws.models.draw import MOST_SLOTS
 from draws.services.errors import DrawError
 from draws.services.excluding import why_not_excludable
 from draws.services.history import FIELD_WORDS, note_change
@@ -22,6 +24,7 @@ from payments.ledger import InsufficientFundsError
 from payments.money import LARGEST_AMOUNT, format_amount
 
 _TIMES = ("opens_at", "closes_at", "draw_at")
+MOST_VALID_DAYS = 3650
 
 
 class ChangeRefusedError(DrawError):
@@ -30,13 +33,19 @@ class ChangeRefusedError(DrawError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrizeTerms:
-    """A prize as it shall be; `code` is that of an existing one, empty for a new one. Amounts are minor units."""
+    """A prize as it shall be; `code` is that of an existing one, empty for a new one. Amounts are minor units.
+
+    `terms`, `pays` and `valid_days` are those of the model; None leaves them as they are.
+    """
 
     title: str
     kind: str
     amount: int = 0
     quantity: int = 1
     code: str = ""
+    terms: str | None = None
+    pays: str | None = None
+    valid_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,7 @@ class DrawChanges:
     """What shall be otherwise; None stays as it is. `prizes` is the whole list, in its order."""
 
     title: str | None = None
+    description: str | None = None
     rules: str | None = None
     opens_at: dt.datetime | None = None
     closes_at: dt.datetime | None = None
@@ -86,7 +96,7 @@ def change_draw(
         if based_on is not None and based_on != number:
             raise ChangeRefusedError(_("Somebody changed this draw meanwhile: look at it again."))
         fields = _change_words(draw, changes) | _change_times(draw, changes, now=now)
-        draw.save(update_fields=["title", "rules", "rules_version", *_TIMES])
+        draw.save(update_fields=["title", "description", "rules", "rules_version", *_TIMES])
         if changes.prizes is not None:
             fields |= _change_prizes(draw, changes.prizes, number=number + 1, by=by, now=now)
         if not fields:
@@ -129,8 +139,12 @@ def _change_words(draw: Draw, changes: DrawChanges) -> dict[str, list[str]]:
     if changes.title is not None and (title := changes.title.strip()) != draw.title:
         if not title or len(title) > 120:
             raise ChangeRefusedError(_("A draw needs a title of at most 120 characters."))
+        _require_plain(title)
         fields["title"] = [draw.title, title]
         draw.title = title
+    if changes.description is not None and (text := changes.description.strip()) != draw.description:
+        fields["description"] = [draw.description, text]
+        draw.description = text
     if changes.rules is not None and changes.rules != draw.rules:
         if not changes.rules.strip():
             raise ChangeRefusedError(_("A draw needs rules."))
@@ -184,9 +198,14 @@ def _change_prizes(
     """Make the prizes what they shall be, and reserve or release the difference in the pool."""
     known = {str(prize.code): prize for prize in draw.prizes.all()}
     before, costs_before = _prizes_text(draw), prize_totals(draw)
+    details_before = _details(draw)
     asked = [item.code for item in terms if item.code]
     if not terms or len(asked) != len(set(asked)) or set(asked) - set(known):
         raise ChangeRefusedError(_("A draw needs at least one prize, and each of its prizes once."))
+    if sum(item.quantity for item in terms) > MOST_SLOTS:
+        raise ChangeRefusedError(
+            _("A draw has at most %(most)s prizes in all.") % {"most": f"{MOST_SLOTS:,}"}
+        )
     next_code = max((int(code.removeprefix("p")) for code in known), default=0) + 1
     for position, item in enumerate(terms, start=1):
         _check_terms(draw, item, known.get(item.code))
@@ -197,19 +216,37 @@ def _change_prizes(
             next_code += 1
         prize.title, prize.kind, prize.amount = item.title.strip(), item.kind, item.amount
         prize.quantity, prize.position = item.quantity, position
+        for name in ("terms", "pays", "valid_days"):
+            if (value := getattr(item, name)) is not None:
+                setattr(prize, name, value)
         prize.save()
     for gone in known.values():
         gone.delete()
-    after = _prizes_text(draw)
-    if after == before:
-        return {}
-    _reserve_difference(draw, costs_before, number=number, by=by, now=now)
-    return {"prizes": [before, after]}
+    fields = {}
+    if (after := _prizes_text(draw)) != before:
+        _reserve_difference(draw, costs_before, number=number, by=by, now=now)
+        fields["prizes"] = [before, after]
+    details = _details(draw)
+    # Of prizes that came or went the line above tells.
+    changed = [code for code, text in details.items() if details_before.get(code, text) != text]
+    if changed:
+        fields["prize_details"] = [
+            "; ".join(texts[code] for code in changed) for texts in (details_before, details)
+        ]
+    return fields
 
 
 def _check_terms(draw: Draw, item: PrizeTerms, prize: Prize | None) -> None:
     if not item.title.strip() or len(item.title.strip()) > 120:
         raise ChangeRefusedError(_("A prize needs a title of at most 120 characters."))
+    _require_plain(item.title.strip())
+    if (item.pays is not None and item.pays not in Prize.Pays.values) or not (
+        item.valid_days is None or 1 <= item.valid_days <= MOST_VALID_DAYS
+    ):
+        raise ChangeRefusedError(
+            _("A prize is paid at once or when it is claimed, and a voucher is valid for 1 to %(days)d days.")
+            % {"days": MOST_VALID_DAYS}
+        )
     if item.kind not in Prize.Kind.values or (prize is not None and prize.kind != item.kind):
         raise ChangeRefusedError(_("A prize keeps its kind: take it out and add another."))
     has_amount = item.kind in Prize.LEDGER_KINDS
@@ -221,6 +258,28 @@ def _check_terms(draw: Draw, item: PrizeTerms, prize: Prize | None) -> None:
         )
     if item.amount * item.quantity > LARGEST_AMOUNT:
         raise ChangeRefusedError(_("This is more than the ledger can hold."))
+
+
+def _require_plain(text: str) -> None:
+    if unseen := unseen_in(text):
+        raise ChangeRefusedError(
+            _("Write titles as plain text on one line: “%(text)s” holds %(character)s.")
+            % {"text": text[:40], "character": unseen}
+        )
+
+
+def _details(draw: Draw) -> dict[str, str]:
+    """By code of a prize: how it is paid, how long it is valid, on which terms."""
+    details = {}
+    for prize in draw.prizes.order_by("position", "pk"):
+        prize.draw = draw
+        words = [_("paid %(when)s") % {"when": prize.get_pays_display()}] if prize.unit else []
+        if prize.kind == Prize.Kind.VOUCHER:
+            words.append(_("valid for %(days)d days") % {"days": prize.valid_days})
+        if prize.terms:
+            words.append(_("terms: %(terms)s") % {"terms": prize.terms})
+        details[str(prize.code)] = f"{prize.title}: {', '.join(words) or '—'}"
+    return details
 
 
 def _prizes_text(draw: Draw) -> str:

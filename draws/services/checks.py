@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from accounts.plain_text import unseen_in
 from draws import vwd1
 from draws.models import Draw, Prize
-from draws.models.draw import LEAST_WAIT_S
+from draws.models.draw import LEAST_WAIT_S, MOST_ALTERNATES, MOST_SLOTS
 from draws.services.excluding import unfinished_excluded, why_not_excludable
 from draws.services.funding import waiting_funds
 from draws.services.randomness import why_not_available, why_not_promised
@@ -39,6 +40,7 @@ def publishing_checks(draw: Draw, *, now: dt.datetime) -> list[Check]:
     least = dt.timedelta(seconds=draw.min_wait_s)
     checks = [
         _prizes_configured(prizes),
+        *_within_bounds(draw, prizes),
         Check(
             "times",
             _("Times are in order"),
@@ -110,6 +112,36 @@ def execution_checks(draw: Draw, *, now: dt.datetime, by_hand: bool = False) -> 
         _randomness_available(draw, now=now),
         _time_has_come(draw, now=now, by_hand=by_hand),
     ]
+
+
+def _within_bounds(draw: Draw, prizes: list[Prize]) -> list[Check]:
+    """What no form lets through, but other ways to make a draft might: shown only where it does not hold."""
+    checks = []
+    if (slots := sum(prize.quantity for prize in prizes)) > MOST_SLOTS or (draw.alternates or 0) > (
+        MOST_ALTERNATES
+    ):
+        checks.append(
+            Check(
+                "size",
+                _("The draw is of a size that can be proved"),
+                False,
+                detail=_("%(count)d in all") % {"count": slots},
+                mend=_("Have at most %(slots)s prizes in all, and %(ranks)s extra ranks.")
+                % {"slots": f"{MOST_SLOTS:,}", "ranks": f"{MOST_ALTERNATES:,}"},
+            )
+        )
+    unseen = [text for text in (draw.title, *(prize.title for prize in prizes)) if unseen_in(text)]
+    if unseen:
+        checks.append(
+            Check(
+                "words",
+                _("Titles are plain text"),
+                False,
+                detail=unseen_in(unseen[0]),
+                mend=_("Write the titles of the draw and its prizes anew, on one line each."),
+            )
+        )
+    return checks
 
 
 def _prizes_configured(prizes: list[Prize]) -> Check:

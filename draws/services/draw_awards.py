@@ -32,6 +32,13 @@ def _link_path(award: Award, token: str) -> str:
     return reverse("draws:linked_prize", args=[token])
 
 
+def _is_passed_on(award: Award) -> bool:
+    lost = Winner.objects.filter(award=award).first()
+    return (
+        lost is not None and Winner.objects.filter(draw=lost.draw_id, slot=lost.slot, pk__gt=lost.pk).exists()
+    )
+
+
 DRAW_AWARDS = AwardSource(
     name="draws.draw",
     lock=lock_draw,
@@ -43,4 +50,5 @@ DRAW_AWARDS = AwardSource(
     result_path=_result_path,
     claim_path=_claim_path,
     link_path=_link_path,
+    is_passed_on=_is_passed_on,
 )

@@ -29,11 +29,13 @@ SEALED_WITHIN = dt.timedelta(minutes=5)
 
 FIELD_WORDS = {
     "title": gettext_lazy("Title"),
+    "description": gettext_lazy("Description"),
     "rules": gettext_lazy("Rules"),
     "opens_at": gettext_lazy("Entries open"),
     "closes_at": gettext_lazy("Entries close"),
     "draw_at": gettext_lazy("Draw time"),
     "prizes": gettext_lazy("Prizes"),
+    "prize_details": gettext_lazy("Terms of prizes"),
 }
 
 

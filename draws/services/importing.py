@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.plain_text import UNSEEN
 from audit.services import record
 from draws import vwd1
 from draws.models import Draw, Entry, EntryImport
@@ -31,7 +32,6 @@ _CONTENT = 300
 _NAME = 80
 _LONGEST_LINE = 10_000
 _PROGRESS_EVERY = 10_000
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _WEIGHT = re.compile(r"[0-9]{1,16}")
 
 
@@ -153,7 +153,7 @@ def _entry_of(row: list[str], columns: _Columns) -> NewEntry:
             _("“%(weight)s” is not a number of tickets: write a whole number from 1.")
             % {"weight": weight[:40]}
         )
-    name = _CONTROLS.sub(" ", _cell(row, columns.name))[:_NAME].strip()
+    name = UNSEEN.sub(" ", _cell(row, columns.name))[:_NAME].strip()
     return NewEntry(identity=identity, weight=int(weight), name=name)
 
 

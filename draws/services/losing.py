@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from draws.models import Award, PrizeAddress, Voucher
-from draws.services.claiming import require_theirs, require_time
+from draws.services.claiming import ClaimError, require_theirs, require_time
 from draws.services.errors import DrawError
 from draws.services.reconnecting import drop_if_cut
 from draws.sources import AwardSource, Loss, source_named, source_of
@@ -75,8 +75,9 @@ def _expire_batch(about: str, source: AwardSource, *, now: dt.datetime) -> int:
 def decline_award(*, award: Award, member: User | None, now: dt.datetime) -> Award:
     """Give a prize back before it is claimed; `member` None is whoever came by its secret link.
 
-    Declining again does nothing. Raises `ClaimError` for another person's award, and for one that is claimed
-    or whose time is over.
+    Money is declined by its winner alone, signed in: a link that somebody else came by must not throw it away. Declining
+    again does nothing. Raises `ClaimError` for another person's award, and for one that is claimed or whose time
+    is over.
     """
     source = source_of(award)
     with transaction.atomic():
@@ -85,6 +86,13 @@ def decline_award(*, award: Award, member: User | None, now: dt.datetime) -> Awa
         require_theirs(award, member)
         if award.ended_as == Award.Ending.DECLINED:
             return award
+        if award.unit and member is None:
+            raise ClaimError(
+                _(
+                    "Money is declined by its winner alone: sign in with the address that won. What nobody claims in "
+                    "time is passed on by itself."
+                )
+            )
         require_time(award, now)
         _lose(source, [Loss(award=award, ending=Award.Ending.DECLINED)], by=member, now=now)
     return award

@@ -12,6 +12,7 @@ from audit.services import record
 from draws import vwd1
 from draws.drand import QUICKNET
 from draws.models import Draw, DrawChange
+from draws.models.draw import MOST_ALTERNATES
 from draws.owners import owner_of
 from draws.services.checks import publishing_checks
 from draws.services.errors import DrawError
@@ -118,9 +119,10 @@ def _settle_details(draw: Draw) -> None:
         prize.save(update_fields=["code"])
     if draw.alternates is None:
         # Winners of other draws may come first in the order of drawing, all of them.
-        draw.alternates = max(sum(prize.quantity for prize in prizes), _LEAST_ALTERNATES) + slots_of(
+        wanted = max(sum(prize.quantity for prize in prizes), _LEAST_ALTERNATES) + slots_of(
             excluded_draws(draw)
         )
+        draw.alternates = min(wanted, MOST_ALTERNATES)
 
 
 def number_may_be_known(draw: Draw, *, now: dt.datetime) -> bool:

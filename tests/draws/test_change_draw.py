@@ -1,9 +1,11 @@
 """Changing a published draw: with a reason and a notice, money and reminders following; and never once it is frozen."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import Record
@@ -272,3 +274,80 @@ def test_funding_first_makes_room_for_dearer_prizes():
     fund(draw)
     change(draw, prizes=[PrizeTerms(title="Main", kind="cash", amount=200_000, code="p1")])
     assert pool_of(draw) == (0, 200_000, 0)
+
+
+class TestDetails:
+    """What can be corrected beside title, times and amounts."""
+
+    def test_a_description_is_corrected_with_what_stood_before(self):
+        draw = make_draw(description="Two tickets to the cup finale.")
+        made = change(draw, description="Two tickets to the cup final.")
+        assert draw.description == "Two tickets to the cup final."
+        assert made.fields == {
+            "description": ["Two tickets to the cup finale.", "Two tickets to the cup final."]
+        }
+
+    def test_terms_pay_and_days_of_prizes_are_corrected(self, client):
+        draw = make_draw(prizes=[CASH, ("Dinner", "voucher", 0, 1), SMALL])
+        main, dinner, small = terms(draw)
+        made = change(
+            draw,
+            prizes=[
+                replace(main, pays="on_claim"),
+                replace(dinner, terms="At the Green Table, on weekdays.", valid_days=90),
+                small,
+            ],
+        )
+        assert list(draw.prizes.values_list("pays", "terms", "valid_days")) == [
+            ("on_claim", "", 365),
+            ("at_once", "At the Green Table, on weekdays.", 90),
+            ("at_once", "", 365),
+        ]
+        assert made.fields == {
+            "prize_details": [
+                "Main prize: paid at once; Dinner: valid for 365 days",
+                "Main prize: paid when it is claimed; Dinner: valid for 90 days, terms: At the Green Table, on weekdays.",
+            ]
+        }
+        html = client.get(draw.get_absolute_url()).content.decode()
+        assert "At the Green Table" in html
+        assert Message.objects.filter(kind="draws.draw_changed").count() == 1
+        assert_ledger_balances()
+
+    def test_what_is_left_out_stays(self):
+        draw = make_draw(description="As it is", prizes=[("Dinner", "voucher", 0, 1)])
+        (dinner,) = terms(draw)
+        change(draw, prizes=[replace(dinner, terms="On weekdays.", valid_days=30)])
+        made = change(draw, prizes=[replace(dinner, title="Dinner for two")])
+        (prize,) = draw.prizes.all()
+        assert (prize.terms, prize.valid_days, draw.description) == ("On weekdays.", 30, "As it is")
+        assert "prizes" in made.fields
+
+    @pytest.mark.parametrize("wrong", [{"pays": "never"}, {"valid_days": 0}, {"valid_days": 3651}])
+    def test_it_refuses_what_is_none(self, wrong):
+        draw = make_draw(prizes=[("Dinner", "voucher", 0, 1)])
+        (dinner,) = terms(draw)
+        with pytest.raises(services.ChangeRefusedError, match="valid for 1 to 3650 days"):
+            change(draw, prizes=[replace(dinner, **wrong)])
+
+    def test_the_admin_s_form_offers_them(self, client):
+        draw = make_draw(description="Old", prizes=[CASH, ("Dinner", "voucher", 0, 1)])
+        client.force_login(admin())
+        url = reverse("admin:draws_draw_change_terms", args=[draw.pk])
+        form = client.get(url).context["form"]
+        sent = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+        sent |= {
+            "description": "New",
+            "prize_p2_terms": "On weekdays.",
+            "prize_p2_valid_days": "30",
+            "prize_p1_pays": "on_claim",
+            "reason": "Mistyped",
+        }
+        answer = client.post(url, sent)
+        assert answer.status_code == 302, answer.context["form"].errors
+        draw.refresh_from_db()
+        assert draw.description == "New"
+        assert list(draw.prizes.values_list("pays", "terms", "valid_days")) == [
+            ("on_claim", "", 365),
+            ("at_once", "On weekdays.", 30),
+        ]

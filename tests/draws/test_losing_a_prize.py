@@ -111,7 +111,7 @@ class TestExpiry:
         assert won.count() == 1
 
     def test_times_in_the_proof_never_go_back(self):
-        draw = make_executed(entrants=8, prizes=[CASH])
+        draw = make_executed(entrants=8, prizes=[VOUCHER])
         services.expire_awards(now=draw.draw_at + LATE)
         services.decline_award(award=standing(draw)[0], member=None, now=draw.draw_at + LATE / 2)
         proof = assert_proof_holds(draw)

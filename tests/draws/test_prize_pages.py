@@ -1,5 +1,6 @@
 """The pages of prizes over HTTP: a member's own, and those a secret link opens. Opening one never changes anything."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -174,6 +175,40 @@ class TestLinks:
         client.post(link_to(award) + "decline/")
         assert "You declined this prize" in client.get(link_to(award)).content.decode()
         assert award_of(draw).winner.rank == 1
+
+    def test_money_is_not_thrown_away_by_whoever_has_the_link(self, client):
+        draw = make_executed(entrants=6, prizes=[CASH])
+        award = award_of(draw)
+        assert "I do not want this prize" not in client.get(link_to(award)).content.decode()
+        assert client.get(link_to(award) + "decline/").url == link_to(award)
+        answer = client.post(link_to(award) + "decline/", follow=True).content.decode()
+        assert "Money is declined by its winner alone" in answer
+        award.refresh_from_db()
+        assert award.state == Award.State.CLAIMABLE
+
+    def test_its_winner_declines_it_signed_in(self, client):
+        draw = make_executed(entrants=0, members=[alice(), bob()], prizes=[CASH], pays="on_claim")
+        award = award_of(draw)
+        client.force_login(award.member)
+        answer = client.post(reverse("draws:decline_prize", args=[award.public_id]), follow=True)
+        assert "the next in line has it now" in answer.content.decode()
+        assert "it has gone to the next in line" in answer.content.decode()
+
+    def test_where_nobody_is_left_it_does_not_say_that_somebody_has_it(self, client):
+        award = award_of(make_executed(entrants=1, prizes=[VOUCHER]))
+        answer = client.post(link_to(award) + "decline/", follow=True).content.decode()
+        assert "Nobody is next in line now" in answer
+        assert "Nobody was next in line" in answer
+        assert "it has gone to the next" not in answer
+
+    @pytest.mark.parametrize(("entrants", "is_passed_on"), [(1, False), (4, True)])
+    def test_so_it_is_with_what_was_not_claimed_in_time(self, client, entrants, is_passed_on):
+        draw = make_executed(entrants=entrants, prizes=[VOUCHER])
+        award = award_of(draw)
+        services.expire_awards(now=draw.draw_at + dt.timedelta(days=15))
+        html = client.get(link_to(award)).content.decode()
+        assert ("it has gone to the next in line" in html) == is_passed_on
+        assert ("Nobody was next in line" in html) == (not is_passed_on)
 
     def test_a_post_needs_the_csrf_token(self):
         award = award_of(make_executed(entrants=3, prizes=[VOUCHER]))
