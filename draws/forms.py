@@ -25,7 +25,7 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
-from draws.models.draw import MOST_SLOTS
+from draws.models.draw import MOST_SLOTS, MOST_WAIT_S
 from draws.pictures import PictureError, read_picture
 from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
@@ -289,8 +289,8 @@ class DrawForm(forms.ModelForm[Draw]):
         opens, closes, draws = (data.get(name) for name in _TIMES)
         if opens and closes and closes <= opens:
             self.add_error("closes_at", gettext("Entries must close after they open."))
-        least = data.get("min_wait_s")
-        if closes and draws and least is not None and draws < closes + dt.timedelta(seconds=least):
+        least = min(data.get("min_wait_s") or 0, MOST_WAIT_S)
+        if closes and draws and draws < closes + dt.timedelta(seconds=least):
             self.add_error(
                 "draw_at",
                 gettext(
@@ -322,6 +322,9 @@ class PictureInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
     template_name = "draws/widgets/picture_input.html"
 
 
+_LEFT_OUT = ("pays", "valid_days")  # may be: then the model's default holds
+
+
 class PrizeForm(forms.ModelForm[Prize]):
     """One kind of prize of a draft."""
 
@@ -348,8 +351,8 @@ class PrizeForm(forms.ModelForm[Prize]):
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
-        for name in ("pays", "valid_days"):
-            self.fields[name].required = False  # left out, it is the model's default
+        for name in _LEFT_OUT:
+            self.fields[name].required = False
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
@@ -366,6 +369,9 @@ class PrizeForm(forms.ModelForm[Prize]):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        for name in _LEFT_OUT:
+            if name not in self.errors and data.get(name) in (None, ""):
+                data[name] = getattr(Prize(), name)
         text = (data.get("amount") or "").strip()
         if "kind" not in data or "amount" not in data:
             return data
