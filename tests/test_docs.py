@@ -17,8 +17,8 @@ _READ = (
     r"""_kept_secret\(\s*["']([A-Z][A-Z0-9_]+)["']""",
     r"""\$\{([A-Z][A-Z0-9_]+)""",
 )
-# Of the operating system, of Django, and of a process for its own children.
-_NOT_SETTINGS = {"PATH", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
+# Of the operating system, of Django, of libpq, and of a process for its own children.
+_NOT_SETTINGS = {"PATH", "PGOPTIONS", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
 
 
 def settings_read() -> set[str]:
