@@ -348,7 +348,7 @@ class PrizeForm(forms.ModelForm[Prize]):
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
-        for name in ("pays", "valid_days"):
+        for name in {"pays", "valid_days"} & set(self.fields):
             self.fields[name].required = False  # left out, it is the model's default
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
@@ -363,6 +363,11 @@ class PrizeForm(forms.ModelForm[Prize]):
             return read_picture(image)
         except PictureError as error:
             raise forms.ValidationError(str(error), code="picture") from error
+
+    def clean_valid_days(self) -> int:
+        """Emptied, it is the model's default, as where it is left out."""
+        days: int | None = self.cleaned_data["valid_days"]
+        return days or int(Prize._meta.get_field("valid_days").default)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -40,7 +40,7 @@ class PrizeInline(TabularInline):
     model = Prize
     form = PrizeForm
     formset = PrizeFormSet
-    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "position", "image")
+    fields = ("title", "kind", "amount", "quantity", "pays", "terms", "valid_days", "position", "image")
     verbose_name_plural = gettext_lazy("prizes")
 
     def get_extra(self, request: HttpRequest, obj: Draw | None = None, **kwargs: Any) -> int:
