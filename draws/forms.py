@@ -25,7 +25,7 @@ from unfold.widgets import (
 )
 
 from draws.models import Draw, Prize
-from draws.models.draw import MOST_SLOTS
+from draws.models.draw import MOST_SLOTS, MOST_WAIT_S
 from draws.pictures import PictureError, read_picture
 from payments.money import CURRENCIES, LARGEST_AMOUNT, AmountError, exponent_of, parse_amount
 
@@ -289,8 +289,9 @@ class DrawForm(forms.ModelForm[Draw]):
         opens, closes, draws = (data.get(name) for name in _TIMES)
         if opens and closes and closes <= opens:
             self.add_error("closes_at", gettext("Entries must close after they open."))
-        least = data.get("min_wait_s")
-        if closes and draws and least is not None and draws < closes + dt.timedelta(seconds=least):
+        # The model's own bounds are looked at after this, so a wait of ten thousand years may still come by.
+        least = min(data.get("min_wait_s") or 0, MOST_WAIT_S)
+        if closes and draws and draws < closes + dt.timedelta(seconds=least):
             self.add_error(
                 "draw_at",
                 gettext(
