@@ -323,6 +323,9 @@ class PictureInput(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
     template_name = "draws/widgets/picture_input.html"
 
 
+_LEFT_OUT = ("pays", "valid_days")  # may be: then the model's default holds
+
+
 class PrizeForm(forms.ModelForm[Prize]):
     """One kind of prize of a draft."""
 
@@ -349,8 +352,8 @@ class PrizeForm(forms.ModelForm[Prize]):
     def __init__(self, *args: Any, currency: str = "KES", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
-        for name in {"pays", "valid_days"} & set(self.fields):
-            self.fields[name].required = False  # left out, it is the model's default
+        for name in _LEFT_OUT:
+            self.fields[name].required = False
         unit = unit_of(self.instance.kind, currency)
         amount = self.instance.amount
         self.initial["amount"] = amount_text(amount, unit) if unit and amount else ""
@@ -365,13 +368,11 @@ class PrizeForm(forms.ModelForm[Prize]):
         except PictureError as error:
             raise forms.ValidationError(str(error), code="picture") from error
 
-    def clean_valid_days(self) -> int:
-        """Emptied, it is the model's default, as where it is left out."""
-        days: int | None = self.cleaned_data["valid_days"]
-        return days or int(Prize._meta.get_field("valid_days").default)
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        for name in _LEFT_OUT:
+            if name not in self.errors and data.get(name) in (None, ""):
+                data[name] = getattr(Prize(), name)
         text = (data.get("amount") or "").strip()
         if "kind" not in data or "amount" not in data:
             return data

@@ -77,17 +77,20 @@ def labels(parsed: JustHTML) -> set[str]:
     for name in ("aria-labelledby", "aria-describedby", "aria-controls"):
         for node in parsed.query(f"[{name}]"):
             found |= set((node.attrs[name] or "").split())
-    return found - {""}
+    # unfold shows the help of a table's fields at the head of the column, once for all rows.
+    return {
+        name for name in found if name and not re.fullmatch(r"id_\w+-(\d+|__prefix__)-\w+_helptext", name)
+    }
 
 
 @pytest.mark.parametrize("who", LOOKERS)
 def test_every_link_leads_somewhere(who):
     client, wrong = None, []
     known: dict[str, bool] = {}
-    for _address, path in pages(who):
+    for address, path in pages(who):
         client = client or client_of(who)
         text = html_of(asked(client, "get", path))
-        if text is None:
+        if text is None or address == "dev/components/":  # its samples lead nowhere
             continue
         parsed = JustHTML(text, sanitize=False)
         for tag, attribute in BUTTONS.items():

@@ -153,7 +153,7 @@ def _entry_of(row: list[str], columns: _Columns) -> NewEntry:
             _("“%(weight)s” is not a number of tickets: write a whole number from 1.")
             % {"weight": weight[:40]}
         )
-    name = UNSEEN.sub(" ", _cell(row, columns.name))[:_NAME].strip()
+    name = " ".join(UNSEEN.sub(" ", _cell(row, columns.name)).split())[:_NAME].strip()
     return NewEntry(identity=identity, weight=int(weight), name=name)
 
 

@@ -158,7 +158,8 @@ def test_many_who_decline_and_are_expired_at_once_promote_once_for_each(cloned_d
     now = awards[0].claim_until
 
     def declining(award):
-        return lambda: refused(lambda: services.decline_award(award=award, member=None, now=now))
+        winner = make_user(email=award.identity)
+        return lambda: refused(lambda: services.decline_award(award=award, member=winner, now=now))
 
     works = [declining(award) for award in awards] + [
         lambda: str(services.expire_awards(now=now + dt.timedelta(seconds=1)).expired)

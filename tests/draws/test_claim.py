@@ -188,9 +188,10 @@ class TestDeclining:
     def test_the_next_rank_has_it_at_once_and_is_told(self):
         draw = make_executed(entrants=6, prizes=[CASH])
         award = award_of(draw)
+        winner = make_user(email=award.identity)  # money is declined by its winner, signed in
         now = timezone.now()
         for _again in range(2):
-            services.decline_award(award=award, member=None, now=now)
+            services.decline_award(award=award, member=winner, now=now)
         award.refresh_from_db()
         assert (award.state, award.ended_as) == (Award.State.EXPIRED, Award.Ending.DECLINED)
         assert holders(draw) == {0: 1}

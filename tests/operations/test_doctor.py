@@ -170,7 +170,7 @@ def test_a_full_disk(site, monkeypatch):
 def test_production_without_its_files_and_with_weak_settings(site, settings, tmp_path):
     settings.EMBEDDED, settings.STATIC_ROOT = False, str(tmp_path)
     settings.TRUSTED_PROXIES = networks([])
-    settings.SITE_URL = "fairground"
+    settings.SITE_URL, settings.STAFF_SECOND_FACTOR = "fairground", True
     found = faults()
     assert found["storage"][1] == "Run manage.py collectstatic."
     assert "SITE_URL" in found["settings"][0]
