@@ -95,6 +95,7 @@ def type_code(page: Page, code: str) -> None:
 
 
 def sign_out(page: Page) -> None:
+    page.wait_for_load_state("networkidle")  # what was pressed before may still lead somewhere
     page.goto("/accounts/logout/")
     press(main(page).get_by_role("button", name="Sign out"))
     expect(page).to_have_url(re.compile(r":\d+/$"))
