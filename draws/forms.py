@@ -289,6 +289,7 @@ class DrawForm(forms.ModelForm[Draw]):
         opens, closes, draws = (data.get(name) for name in _TIMES)
         if opens and closes and closes <= opens:
             self.add_error("closes_at", gettext("Entries must close after they open."))
+        # The model's own bounds are looked at after this, so a wait of ten thousand years may still come by.
         least = min(data.get("min_wait_s") or 0, MOST_WAIT_S)
         if closes and draws and draws < closes + dt.timedelta(seconds=least):
             self.add_error(

@@ -34,6 +34,15 @@ def refused(boss, *prizes, **fields) -> str:
     return answer.content.decode()
 
 
+def test_the_days_of_a_voucher_are_said_in_the_draft(boss):
+    row = {"title": "Dinner", "kind": "voucher", "valid_days": "30"}
+    without = {"title": "Lunch", "kind": "voucher"}
+    emptied = {"title": "Tea", "kind": "voucher", "valid_days": ""}
+    assert boss.post(reverse("admin:draws_draw_add"), draft_form(row, without, emptied)).status_code == 302
+    days = dict(Prize.objects.values_list("title", "valid_days"))
+    assert days == {"Dinner": 30, "Lunch": 365, "Tea": 365}
+
+
 class TestTimes:
     @pytest.mark.parametrize("zone", ["Africa/Nairobi", "Asia/Dhaka", "America/Toronto"])
     @pytest.mark.parametrize("name", ["opens_at", "closes_at", "draw_at"])

@@ -201,6 +201,7 @@ class TestWhatItWouldHaveDrawn:
         for slot in services.published_proof(draw)["slots"]:
             assert slot["pid"][:12] in html
         assert admin().email not in html
+        assert reverse("draws:results", args=[draw.slug]) not in html  # nobody has won
         assert f'href="{verify}"' in client.get(draw.get_absolute_url()).content.decode()
 
     def test_a_draw_that_one_person_cancelled_has_no_such_page(self, client):
