@@ -55,7 +55,8 @@ def transfer(address: str, checks: bool, index: int, number: int, turns: int, ba
             target.transfer_to(source, amount)  # it credits the one it is called on
             continue
         with transaction.atomic():
-            Account.objects.select_for_update().get(pk=source.pk)
+            # Without `no_key` it would shut out the foreign keys of others' legs, and two clients could wait in a circle.
+            Account.objects.select_for_update(no_key=True).get(pk=source.pk)
             if source.get_simple_balance()[UNIT] < amount:
                 raise SystemExit(f"{source} would be overdrawn")
             target.transfer_to(source, amount)
