@@ -28,7 +28,7 @@ from multiprocessing.synchronize import Barrier
 import psycopg
 
 from benchmarks import hordak_peer
-from benchmarks.clients import Client, not_waiting_for_the_disk, turns_a_second
+from benchmarks.clients import Client, Round, not_waiting_for_the_disk, run_round
 from benchmarks.figures import show, spread
 from benchmarks.scratch import in_a_process, scratch_database
 
@@ -104,33 +104,52 @@ def _report_posts(hordak_address: str) -> None:
     _show_posts("two-legged entries a second, 4 clients", _in_rounds(clients, range(ROUNDS)), at_least=2_000)
     clients["django-hordak, overdraft refused"] = partial(hordak_peer.transfer, hordak_address, True)
     with not_waiting_for_the_disk():
-        _show_posts("the same, not waiting for the disk", _in_rounds(clients, range(ROUNDS, 2 * ROUNDS)))
+        found = _in_rounds(clients, range(ROUNDS, 2 * ROUNDS))
+    _show_posts("the same, not waiting for the disk", found)
+    _show_costs(found)
 
 
-def _in_rounds(clients: dict[str, Client], numbers: Iterable[int]) -> dict[str, list[float]]:
-    """What each does a second, in turns."""
-    found: dict[str, list[float]] = {name: [] for name in clients}
+def _in_rounds(clients: dict[str, Client], numbers: Iterable[int]) -> dict[str, list[Round]]:
+    """The rounds of each, in turns."""
+    found: dict[str, list[Round]] = {name: [] for name in clients}
     for number in numbers:
         for name, client in clients.items():
-            found[name].append(turns_a_second(client, number=number, turns=POSTS))
+            found[name].append(run_round(client, number=number, turns=POSTS))
     return found
 
 
-def _show_posts(what: str, found: dict[str, list[float]], *, at_least: int | None = None) -> None:
-    mine = statistics.median(found["ours"])
-    show(what, ours=spread(found["ours"]), value=mine, at_least=at_least)
-    for name, rates in found.items():
+def _rates(rounds: Iterable[Round]) -> list[float]:
+    return [one.a_second for one in rounds]
+
+
+def _show_posts(what: str, found: dict[str, list[Round]], *, at_least: int | None = None) -> None:
+    mine = statistics.median(_rates(found["ours"]))
+    show(what, ours=spread(_rates(found["ours"])), value=mine, at_least=at_least)
+    for name, rounds in found.items():
         if name != "ours":
+            rates = _rates(rounds)
             ratio = mine / statistics.median(rates)
             reach = 4 if name == "django-hordak" else None
             show(f"{what}: {name}", ours=f"{mine:,.0f}", peer=spread(rates), ratio=ratio, at_least=reach)
+
+
+def _show_costs(found: dict[str, list[Round]]) -> None:
+    costs = {name: [one.cost for one in rounds] for name, rounds in found.items()}
+    mine = costs.pop("ours")
+    for name, theirs in costs.items():
+        show(
+            f"processor time of an entry, client and server, µs: {name}",
+            ours=spread(mine),
+            peer=spread(theirs),
+            ratio=statistics.median(theirs) / statistics.median(mine),
+        )
 
 
 def _report_busy() -> None:
     clients = {"revenue": partial(_post, _to_revenue), "hot": partial(_post, _to_hot)}
     clients["apart"] = partial(_post, _two_members)
     found = _in_rounds(clients, range(2 * ROUNDS, 3 * ROUNDS))
-    busy, locked, apart = found["revenue"], found["hot"], found["apart"]
+    busy, locked, apart = (_rates(found[name]) for name in ("revenue", "hot", "apart"))
     mine, hot, free = map(statistics.median, (busy, locked, apart))
     what = "all to one account that keeps no balance"
     show(f"{what}, beside different accounts", ours=spread(busy), peer=spread(apart), ratio=mine / free)
@@ -184,6 +203,7 @@ def _post(pair: Choose, index: int, number: int, turns: int, barrier: Barrier) -
             now=NOW,
         )
     barrier.wait()
+    barrier.wait()
 
 
 def _post_bare(index: int, number: int, turns: int, barrier: Barrier) -> None:
@@ -203,6 +223,7 @@ def _post_bare(index: int, number: int, turns: int, barrier: Barrier) -> None:
                 values += [row[0], account, amount, *moved]
             connection.execute(_BARE_POSTINGS, values)
             connection.commit()
+        barrier.wait()
         barrier.wait()
 
 

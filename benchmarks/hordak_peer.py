@@ -61,3 +61,4 @@ def transfer(address: str, checks: bool, index: int, number: int, turns: int, ba
                 raise SystemExit(f"{source} would be overdrawn")
             target.transfer_to(source, amount)
     barrier.wait()
+    barrier.wait()
