@@ -102,7 +102,7 @@ def test_a_storm_over_the_whole_life_of_draws_changes_nothing(
     call_command("sync_schedule", stdout=io.StringIO())
     let_jobs_run_every_second()
     members = [make_user(display_name=f"Member {n}") for n in range(MEMBERS)]
-    draws = [announced(members) for _ in range(soak_rounds(1, 18))]
+    draws = [announced(members) for _ in range(soak_rounds(1, 20))]
     site = LiveSite(
         environment(cloned_db)
         | {
