@@ -16,7 +16,12 @@ class PaymentsConfig(AppConfig):
         from payments.adjustments import WALLET_ADJUSTMENT  # noqa: PLC0415
         from payments.approvable import register_approvable  # noqa: PLC0415
         from payments.kinds import register_kinds  # noqa: PLC0415
+        from payments.packages import PACKAGE  # noqa: PLC0415
+        from payments.purchasables import register_purchasable  # noqa: PLC0415
+        from payments.services.refunding import PAYMENT_REFUND  # noqa: PLC0415
 
         checks.register(check_settings)
         register_approvable(WALLET_ADJUSTMENT)
+        register_approvable(PAYMENT_REFUND)
+        register_purchasable(PACKAGE)
         register_kinds()
