@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core import checks
 
-from payments.checks import check_settings
+from payments.checks import check_paying, check_paystack, check_settings
 
 
 class PaymentsConfig(AppConfig):
@@ -18,5 +18,7 @@ class PaymentsConfig(AppConfig):
         from payments.kinds import register_kinds  # noqa: PLC0415
 
         checks.register(check_settings)
+        checks.register(check_paystack)
+        checks.register(check_paying, deploy=True)
         register_approvable(WALLET_ADJUSTMENT)
         register_kinds()
