@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core import checks
 
-from payments.checks import check_settings
+from payments.checks import check_paying, check_paystack, check_settings
 
 
 class PaymentsConfig(AppConfig):
@@ -21,6 +21,8 @@ class PaymentsConfig(AppConfig):
         from payments.services.refunding import PAYMENT_REFUND  # noqa: PLC0415
 
         checks.register(check_settings)
+        checks.register(check_paystack)
+        checks.register(check_paying, deploy=True)
         register_approvable(WALLET_ADJUSTMENT)
         register_approvable(PAYMENT_REFUND)
         register_purchasable(PACKAGE)
