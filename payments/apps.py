@@ -18,6 +18,7 @@ class PaymentsConfig(AppConfig):
         from payments.kinds import register_kinds  # noqa: PLC0415
         from payments.packages import PACKAGE  # noqa: PLC0415
         from payments.purchasables import register_purchasable  # noqa: PLC0415
+        from payments.scopes import register_scopes  # noqa: PLC0415
         from payments.services.refunding import PAYMENT_REFUND  # noqa: PLC0415
 
         checks.register(check_settings)
@@ -27,3 +28,4 @@ class PaymentsConfig(AppConfig):
         register_approvable(PAYMENT_REFUND)
         register_purchasable(PACKAGE)
         register_kinds()
+        register_scopes()

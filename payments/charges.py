@@ -5,6 +5,7 @@ text of JSON, missing or an object; amounts as text; `data` that is a list. Noth
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ SUCCESS = "success"
 FAILURES = frozenset({"failed", "reversed"})
 ABANDONED = "abandoned"
 _LARGEST_ID = 2**63 - 1
+MOST_NESTED = 50
+"""Levels of lists and objects. Theirs have five; a thousand times as many could end the process that reads them."""
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,21 @@ class Charge:
     def covers(self) -> int | None:
         """What the payer was asked for. Where they bear the fees, `amount` is larger than that."""
         return self.amount if self.requested_amount is None else self.requested_amount
+
+
+def read_json(content: bytes) -> Any:
+    """What the bytes of JSON say. Raises ValueError where they are none, and where they are nested too deeply.
+
+    The depth is looked at first: the parser recurses, and where the limit of recursion was raised by somebody it runs
+    out of stack, which no `except` catches.
+    """
+    depth = 0
+    for token in _BRACKETS.finditer(content):
+        first = content[token.start()]
+        depth += (first in b"[{") - (first in b"]}")
+        if depth > MOST_NESTED:
+            raise ValueError("nested too deeply")
+    return json.loads(content)
 
 
 def charge_of(data: Mapping[str, Any]) -> Charge:
@@ -56,8 +75,8 @@ def metadata_of(data: Mapping[str, Any]) -> dict[str, Any]:
     found = data.get("metadata")
     if isinstance(found, str):
         try:
-            found = json.loads(found)
-        except (ValueError, RecursionError):
+            found = read_json(found.encode())
+        except ValueError:
             return {}
     return found if isinstance(found, dict) else {}
 

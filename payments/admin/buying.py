@@ -22,6 +22,7 @@ from payments.admin.acts import ActsWithPayments
 from payments.admin.forms import RefundForm
 from payments.admin.readonly import ReadOnlyAdmin
 from payments.approvals import ApprovalError, sentence_of
+from payments.charges import read_json
 from payments.ledger import LedgerError
 from payments.models import Dispute, Package, Payment, Refund, WebhookEvent
 from payments.money import format_amount
@@ -310,8 +311,8 @@ class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     def content(self, obj: WebhookEvent) -> str:
         body = bytes(obj.body)
         try:
-            shown = json.dumps(json.loads(body), indent=1, ensure_ascii=False)
-        except (ValueError, RecursionError):
+            shown = json.dumps(read_json(body), indent=1, ensure_ascii=False)
+        except ValueError:
             shown = body.decode("utf-8", "backslashreplace")
         return format_html('<pre class="fg-pre">{}</pre>', shown[:20_000])
 

@@ -7,7 +7,6 @@ not know. It tries again by itself only where we could not keep the request at a
 
 import datetime as dt
 import hashlib
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils.translation import gettext as _
 
-from payments.charges import charge_of, metadata_of, text
+from payments.charges import charge_of, metadata_of, read_json, text
 from payments.models import Payment, ReviewItem, WebhookEvent
 from payments.services import disputes, refunding
 from payments.services.reviewing import open_review, resolve_by_itself
@@ -74,7 +73,7 @@ def work_on(*, event_id: int, now: dt.datetime) -> Answer:
                 _finish(event, _handle(event, now), now)
             return Answer(event.answer or 200, event.is_flagged)
     except Exception as error:
-        log.exception("webhook_event_failed", event=event_id)
+        log.exception("webhook_event_failed", event_id=event_id)
         return _note_failure(event_id, error, now)
 
 
@@ -209,8 +208,8 @@ def _payment_named(value: object) -> Payment | None:
 def _read(body: bytes) -> tuple[str, Any]:
     """Name and data of an event. Raises `_NotAnEvent`."""
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        content = read_json(body)
+    except ValueError as error:
         raise _NotAnEvent(_("The body is not JSON.")) from error
     if not isinstance(content, dict):
         raise _NotAnEvent(_("The body is JSON, and not an object."))
@@ -251,7 +250,7 @@ def _note_failure(event_id: int, error: Exception, now: dt.datetime) -> Answer:
             )
             return Answer(event.answer, True)
     except Exception:
-        log.exception("webhook_failure_not_noted", event=event_id)
+        log.exception("webhook_failure_not_noted", event_id=event_id)
         return Answer(200, is_flagged=True)
 
 
