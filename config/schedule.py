@@ -56,6 +56,15 @@ SCHEDULE = (
         300,
         "Closes what waited too long for a second person.",
     ),
+    Job("payments: events", "payments.tasks.work_on_events", 10, "Works on Paystack's events that wait."),
+    Job("payments: check", "payments.tasks.check_payments", 15, "Asks Paystack about payments not yet paid."),
+    Job("payments: refunds", "payments.tasks.ask_refunds", 15, "Asks Paystack for refunds, and about them."),
+    Job(
+        "payments: compare",
+        "payments.tasks.compare_listing",
+        86_400,
+        "Holds Paystack's list of payments against ours.",
+    ),
     Job("payments: check ledger", "config.tasks.check_books", 3600, "Checks that the ledger adds up."),
     Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),
     Job(

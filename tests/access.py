@@ -68,6 +68,11 @@ PAGES = {
     "wallet/": row(MEMBERS, LED_NO_POST),
     "wallet/statement.csv": row(HERS, LED_NO_POST),  # who has no wallet has no statement of it
     "wallet/receipts/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="receipt"),
+    "credits/": row(MEMBERS, "s********"),
+    "payments/": row(MEMBERS, LED_NO_POST),
+    "payments/callback/": row(NOBODY),  # without a reference there is nothing; test_buying_pages.py gives one
+    "payments/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="payment"),
+    "webhooks/paystack/": row(NO_POST, "111111111"),  # without a signature nobody speaks
     "inbox/": row(MEMBERS, LED_NO_POST),
     "inbox/read/": row(LED_NO_POST, "s********"),
     "inbox/live/": row("1........"),
@@ -138,6 +143,8 @@ API = {
     "api/draws/<slug:slug>/winners/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/proof/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/entries/": row("1.-------", "1********", slug="done"),
+    "api/payments/reconcile/": row("1-----5-5", "1-----*-*"),
+    "api/payments/webhook/": row(NO_POST, "111111111"),
     # No secret is set in the tests' settings; test_cron.py sets one.
     "api/cron/freeze-draws/": row(NOBODY, NOBODY),
     "api/cron/execute-draws/": row(NOBODY, NOBODY),
@@ -190,6 +197,12 @@ MODELS = {
     "payments.account": Model(view="FX"),
     "payments.ledgerentry": Model(view="FX"),
     "payments.posting": Model(view="FX"),
+    "payments.package": Model(view="FX", add="FX", change="FX"),
+    "payments.payment": Model(view="FX"),
+    "payments.refund": Model(view="FX"),
+    "payments.dispute": Model(view="FX"),
+    "payments.webhookevent": Model(view="FX"),
+    "payments.reviewitem": Model(view="FX"),
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
@@ -264,6 +277,12 @@ ACTS = {
     "admin/payments/approval/<path:object_id>/withdraw/": act("FMX", object_id="payments.approval"),
     "admin/payments/account/adjust/": act("FX"),
     "admin/payments/account/<path:object_id>/adjust-this/": act("FX", object_id="payments.account"),
+    "admin/payments/payment/<path:object_id>/reconcile/": act("FX", object_id="payments.payment"),
+    "admin/payments/payment/<path:object_id>/refund/": act("FX", object_id="payments.payment"),
+    "admin/payments/webhookevent/<path:object_id>/work-on/": act("FX", object_id="payments.webhookevent"),
+    "admin/payments/reviewitem/<path:object_id>/take/": act("FX", object_id="payments.reviewitem"),
+    "admin/payments/reviewitem/<path:object_id>/note/": act("FX", object_id="payments.reviewitem"),
+    "admin/payments/reviewitem/<path:object_id>/resolve/": act("FX", object_id="payments.reviewitem"),
     "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
     "admin/notifications/delivery/process-now/": act("MX"),
 }

@@ -47,11 +47,12 @@ from notifications.links import make_token
 from notifications.mailbox import NewestMails
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
-from payments.models import Account, Approval, LedgerEntry, Posting
+from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob, carol, make_user
 from tests.payments.asking import ask
+from tests.payments.shop import dispute, kept_event, paid, refund_of
 
 MUG = ("Mug", "physical", 0, 2)
 DINNER = ("Dinner for two", "voucher", 0, 2)
@@ -107,12 +108,15 @@ def build_world() -> World:
             )
         ]
     )
+    payment = paid(buyer=alice())
+    refund_of(payment)
+    dispute(paid(buyer=bob()))
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
     leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
-    entry = LedgerEntry.objects.filter(postings__account__owner=alice()).latest("pk")
+    entry = LedgerEntry.objects.filter(postings__account__owner=alice(), kind="prize.paid").latest("pk")
     return World(
         {
             "draft": draft.slug,
@@ -165,6 +169,13 @@ def build_world() -> World:
             "payments.account": Account.objects.filter(owner=alice()).first().pk,
             "payments.ledgerentry": entry.pk,
             "payments.posting": Posting.objects.filter(entry=entry).first().pk,
+            "payment": payment.public_id,
+            "payments.payment": payment.pk,
+            "payments.package": Package.objects.get().pk,
+            "payments.refund": Refund.objects.get().pk,
+            "payments.dispute": Dispute.objects.get().pk,
+            "payments.reviewitem": ReviewItem.objects.get().pk,
+            "payments.webhookevent": kept_event().pk,
             "notifications.message": Message.objects.latest("pk").pk,
             "notifications.delivery": letter.pk,
             "django_celery_beat.intervalschedule": schedule.pk,

@@ -70,13 +70,15 @@ def request_refund(
     `amount` (minor units) is for things that are no credits, and for less than they are worth. Raises `RefundError`,
     `payments.approvals.ApprovalError`.
     """
+    if not 0 <= credits <= payment.credits:
+        raise RefundError(_("This payment brought %(credits)s credits.") % {"credits": payment.credits})
     if amount is None:
         amount = _worth(payment, credits) if credits else 0
     if amount <= 0:
         raise RefundError(_("Nothing of this payment can be refunded."))
     act = MoneyAct(
         kind=REFUND_PAYMENT,
-        amounts={payment.currency: amount},
+        amounts={payment.currency: amount} | ({"CREDIT": credits} if credits else {}),
         params={
             "payment": str(payment.public_id),
             "credits": credits,

@@ -17,11 +17,13 @@ from accounts.models import User
 from payments.accounts import wallet_balances
 from payments.charges import Charge
 from payments.checking import check_ledger
-from payments.models import Account, Package, Payment, Posting
+from payments.models import Account, Dispute, Package, Payment, Posting, Refund, WebhookEvent
 from payments.packages import KIND
+from payments.services import webhook
 from payments.services.checkout import begin_checkout
+from payments.services.refunding import request_refund
 from payments.services.settling import Settlement, Source, settle_payment
-from tests.factories import alice
+from tests.factories import alice, treasurer
 
 KEY = "sk_test_" + "a" * 40
 OLD_KEY = "sk_test_" + "b" * 40
@@ -90,6 +92,41 @@ def success_event(payment: Payment, **fields: Any) -> dict[str, Any]:
         "metadata": {"payment_id": str(payment.public_id), "credits": 999_999},
     }
     return {"event": "charge.success", "data": data | fields}
+
+
+def dispute_event(payment: Payment, name: str = "create", **data: Any) -> dict[str, Any]:
+    """`charge.dispute.*` about this payment."""
+    usual = {
+        "id": 777,
+        "transaction": {"reference": payment.reference},
+        "status": "awaiting-merchant-feedback",
+    }
+    usual |= {"refund_amount": payment.price, "due_at": "2026-12-24T10:00:00.000Z", "resolution": None}
+    return {"event": f"charge.dispute.{name}", "data": usual | data}
+
+
+def refund_of(payment: Payment) -> Refund:
+    """Ten credits of it on their way back; Paystack has not been asked yet."""
+    request_refund(
+        payment=payment,
+        credits=10,
+        by=treasurer(),
+        reason="Not needed",
+        idem_key=f"refund:{payment.public_id}:ten",
+        now=timezone.now(),
+    )
+    return Refund.objects.get(payment=payment)
+
+
+def dispute(payment: Payment) -> Dispute:
+    """The payer's bank wants it back."""
+    webhook.receive(body=json.dumps(dispute_event(payment)).encode(), now=timezone.now())
+    return Dispute.objects.get(payment=payment)
+
+
+def kept_event() -> WebhookEvent:
+    """The newest that was kept."""
+    return WebhookEvent.objects.latest("pk")
 
 
 def signature(body: bytes, key: str = "") -> str:
