@@ -41,6 +41,7 @@ FORMS: Mapping[str, Form] = {
     "draws:linked_prize": _LINK,
     "draws:decline_linked_prize": _LINK,
     "payments:statement": _EXPORT,
+    "standin:checkout": Form("standin"),
     "notifications:read_all": Form("inbox"),
     "profile": Form("profile"),
     "api-keys": Form("profile"),

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "draws.apps.DrawsConfig",
     "payments.apps.PaymentsConfig",
+    "payments.standin.apps.StandinConfig",
     "notifications.apps.NotificationsConfig",
     "audit.apps.AuditConfig",
     "accounts.apps.AccountsConfig",
@@ -182,6 +183,7 @@ CELERY_TASK_ROUTES = {
     "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
     "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
+    "payments.standin.tasks.*": {"queue": "default"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
 }

@@ -190,15 +190,21 @@ def refund(*, transaction: str, amount: int, currency: str, reason: str, merchan
 
 
 def list_refunds(*, transaction: str) -> list[RefundState]:
-    """All refunds of a transaction. Paystack documents its numeric id for this (`Transaction.id`)."""
-    found: list[RefundState] = []
+    """All refunds of a transaction, by Paystack's id (`Transaction.id`) or by its reference, which costs one more question."""
+    names = {transaction}
+    if not (transaction.isascii() and transaction.isdigit()):
+        # Paystack lists by its number alone. A list that came back empty for a reference would look like "none yet".
+        found = verify(reference=transaction)
+        transaction = found.id
+        names = {found.id, found.reference}
+    refunds: list[RefundState] = []
     page, pages = 1, 1
     while page <= min(pages, MOST_PAGES):
         items, pages = _page_of_refunds(transaction, page)
-        found += items
+        refunds += items
         page += 1
-    # An unknown parameter would be ignored, and every refund of the business come back.
-    return [one for one in found if not one.known_of or transaction in one.known_of]
+    # A parameter that Paystack does not know it would ignore, and list every refund of the business.
+    return [one for one in refunds if not one.known_of or one.known_of & names]
 
 
 def _page_of_refunds(transaction: str, page: int) -> tuple[list[RefundState], int]:

@@ -86,6 +86,20 @@ PAGES = {
     "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
 }
 
+KEYED = row("111111111", "111111111")  # Paystack's addresses: the key opens them, and no session does
+# There only where there is no key of Paystack's: tests/payments/standin/test_without.py.
+STANDIN = {
+    "standin/paystack/transaction/initialize": KEYED,
+    "standin/paystack/transaction/verify/<str:reference>": row("111111111", "111111111", reference="no_key"),
+    "standin/paystack/transaction": KEYED,
+    "standin/paystack/refund": KEYED,
+    "standin/paystack/transferrecipient": KEYED,
+    "standin/paystack/transfer": KEYED,
+    "standin/paystack/transfer/verify/<str:reference>": row("111111111", "111111111", reference="no_key"),
+    "standin/paystack/bank": KEYED,
+    "standin/paystack/checkout/<slug:access_code>/": row(EVERYONE, "*********", access_code="checkout"),
+}
+
 ACCOUNTS = {
     "accounts/profile/": row(MEMBERS, "s********"),
     "accounts/api-keys/": row(MEMBERS, "s********"),
@@ -303,7 +317,7 @@ def _pages_of(name: str, model: Model) -> dict[str, Row]:
     }
 
 
-TABLE: dict[str, Row] = {**PAGES, **ACCOUNTS, **API, **ACTS}
+TABLE: dict[str, Row] = {**PAGES, **STANDIN, **ACCOUNTS, **API, **ACTS}
 for _name, _model in MODELS.items():
     TABLE |= _pages_of(_name, _model)
 

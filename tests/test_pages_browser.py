@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
-from tests.access import ACCOUNTS, API, PAGES, TABLE, WHO
+from tests.access import ACCOUNTS, API, PAGES, STANDIN, TABLE, WHO
 from tests.live import LiveSite
 from tests.test_permissions import path_of
 from tests.world import build_world, client_of
@@ -40,7 +40,7 @@ def addresses_of(who: str) -> list[str]:
     """The pages that a browser shows `who`."""
     position = WHO.index(who)
     chosen = (
-        PAGES | ACCOUNTS
+        PAGES | STANDIN | ACCOUNTS
         if who != "super"
         else {name: row for name, row in TABLE.items() if name.startswith("admin/")}
     )

@@ -48,6 +48,7 @@ from notifications.mailbox import NewestMails
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
 from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
+from payments.standin.services import begin
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob, carol, make_user
@@ -117,8 +118,12 @@ def build_world() -> World:
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
     entry = LedgerEntry.objects.filter(postings__account__owner=alice(), kind="prize.paid").latest("pk")
+    paying = begin(
+        asked={"email": "alice@example.com", "amount": 40_000, "currency": "KES", "reference": "t-1"}, now=now
+    )
     return World(
         {
+            "checkout": paying.access_code,
             "draft": draft.slug,
             "open": opened.slug,
             "frozen": frozen.slug,

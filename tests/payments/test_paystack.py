@@ -192,6 +192,14 @@ class TestAsking:
             f"/refund?transaction=2009945086&perPage=100&page={page}" for page in (1, 2)
         ]
 
+    def test_refunds_are_found_by_reference_too_and_never_taken_for_none(self, serve):
+        server = serve(ok(PAID), ok([REFUND | {"transaction": 2009945086}], meta={"pageCount": 1}))
+        assert len(paystack.list_refunds(transaction="fg-1")) == 1
+        assert [asked.path for asked in server.asked] == [
+            "/transaction/verify/fg-1",
+            "/refund?transaction=2009945086&perPage=100&page=1",
+        ]
+
     def test_it_makes_a_recipient(self, serve):
         server = serve((201, ok({"recipient_code": "RCP_1", "id": 1})))
         code = paystack.create_recipient(
