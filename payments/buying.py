@@ -45,14 +45,11 @@ def packages(request: HttpRequest) -> HttpResponse:
     """What can be bought; sent, it leads to Paystack's page."""
     member = _member(request)
     form = BuyForm(request.POST or None)
-    status = 200
-    if request.method == "POST":
-        if form.is_valid():
-            try:
-                return redirect(_begin(request, member, form))
-            except (NotForSaleError, CheckoutError) as error:
-                form.add_error(None, str(error))
-        status = 422
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(_begin(request, member, form))
+        except (NotForSaleError, CheckoutError) as error:
+            form.add_error(None, str(error))
     context = {
         "packages": packages_on_sale(),
         "chosen": request.POST.get("package", ""),
@@ -60,7 +57,7 @@ def packages(request: HttpRequest) -> HttpResponse:
         "checkout_key": uuid.uuid4(),
         "is_test": domain() == "test",
     }
-    response = render(request, "payments/packages.html", context, status=status)
+    response = render(request, "payments/packages.html", context)
     return _may_lead_on(response)
 
 

@@ -18,9 +18,4 @@ class ActsWithPayments(ModelAdmin):
     def ask(self, request: HttpRequest, form: forms.Form, **words: Any) -> HttpResponse:
         """The page of one act: `title`, `lede`, `button`, `back`, `thing`, `notes`."""
         context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, **words}
-        return TemplateResponse(
-            request,
-            "admin/payments/act/ask.html",
-            context,
-            status=422 if form.is_bound and form.errors else 200,
-        )
+        return TemplateResponse(request, "admin/payments/act/ask.html", context)
