@@ -33,7 +33,6 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     search_fields = ("email", "display_name", "phone")
     ordering = ("-date_joined",)
     readonly_fields = ("public_id", "last_login", "date_joined")
-    filter_horizontal = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "password", "public_id")}),
         (
