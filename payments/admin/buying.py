@@ -114,8 +114,10 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
         return obj.status, obj.get_status_display()
 
     @display(description=gettext_lazy("can be refunded"))
-    def can_go_back(self, obj: Payment) -> str:
-        unused, worth = refundable(obj)
+    def can_go_back(self, obj: Any) -> str:
+        if not hasattr(obj, "can_be_refunded"):  # unfold asks for it five times
+            obj.can_be_refunded = refundable(obj)
+        unused, worth = obj.can_be_refunded
         return _("%(amount)s for %(credits)s unused credits") % {
             "amount": format_amount(worth, obj.currency),
             "credits": unused,
