@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from justhtml import JustHTML
 
 from tests.access import TABLE, WHO
+from tests.html_balance import Balance
 from tests.test_permissions import asked, path_of
 from tests.world import build_world, client_of, fill_world
 
@@ -74,6 +75,7 @@ def faults_of(path: str, text: str, *, is_part: bool = False) -> list[str]:
     ids = Counter(node.attrs["id"] for node in parsed.query("[id]"))
     return [
         *(f"{path} line {error.line}: {error.message}" for error in parsed.errors),
+        *(f"{path} {fault}" for fault in Balance(text).faults),
         *(f"{path}: {count} elements have the id {name}" for name, count in ids.items() if count > 1),
         *(f"{path}: a label for {name}, which isn't there" for name in labels(parsed) - set(ids)),
     ]
