@@ -9,6 +9,7 @@ next: what a site with 50 people on it feels like. *Hammer*: none of them ever w
 these clients' own work included; there only the ratio means something.
 """
 
+import json
 import os
 import random
 import shutil
@@ -172,10 +173,8 @@ def p95(values: list[float]) -> float:
 
 def drawn(port: int) -> str:
     """The slug of a draw of the demo that has results."""
-    import json
-
     found = json.loads(ask(HTTPConnection("127.0.0.1", port, timeout=60), "/api/draws/?phase=past"))
-    return next(draw["slug"] for draw in found["results"] if draw["status"] == "completed")
+    return next(draw["slug"] for draw in found["results"] if draw["phase"] == "completed")
 
 
 @contextmanager
