@@ -116,7 +116,8 @@ def note_event(
     refunds = list(payment.refunds.all())
     if any(number is not None and refund.paystack_id == number for refund in refunds):
         refunds = [refund for refund in refunds if refund.paystack_id == number]
-    fitting = [refund for refund in refunds if refund.amount == amount]
+    # What we have not asked for yet can't be what Paystack speaks of.
+    fitting = [refund for refund in refunds if refund.amount == amount and refund.was_sent]
     still_open = [refund for refund in fitting if refund.state in Refund.OPEN]
     if len(still_open) == 1:
         apply_status(refund=still_open[0], status=status, paystack_id=number, now=now)
