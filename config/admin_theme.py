@@ -19,7 +19,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "config.dashboard.environment",
     "DASHBOARD_CALLBACK": "config.dashboard.admin_home",
-    "STYLES": [lambda request: static("css/admin.css"), lambda request: static("css/plots.css")],
+    "STYLES": [
+        lambda request: static("css/admin.css"),
+        lambda request: static("css/admin_lists.css"),
+        lambda request: static("css/plots.css"),
+    ],
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

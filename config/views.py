@@ -26,6 +26,8 @@ from payments.accounts import wallet_balances
 
 _ON_HOME = 6
 _RESULTS = 5
+_TASTE = 3
+"""How many cards of a part a phone shows on the home page (`grid--taste`); a button leads to the others."""
 _ENTRIES_PAGE = 10
 
 
@@ -57,6 +59,8 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     draws = Draw.objects.public().prefetch_related("prizes")
     open_stalls = _stalls(draws.open(now).order_by("closes_at")[: _ON_HOME + 1], now)
+    upcoming_stalls = _stalls(draws.upcoming(now).order_by("opens_at")[:3], now)
+    cards = len(open_stalls[1:]) + len(upcoming_stalls)
     finished = Draw.objects.filter(status=Draw.Status.COMPLETED).select_related("report")
     return render(
         request,
@@ -65,7 +69,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "featured": open_stalls[0] if open_stalls else None,
             "open_stalls": open_stalls[1:],
             "waiting_stalls": _stalls(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME], now),
-            "upcoming_stalls": _stalls(draws.upcoming(now).order_by("opens_at")[:3], now),
+            "upcoming_stalls": upcoming_stalls,
+            "more_on_now": max(0, cards - _TASTE),
             "results": [(draw, sorted(draw.report.awarded.items())) for draw in finished[:_RESULTS]],
         },
     )
