@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -19,6 +21,13 @@ admin.site.unregister(Authenticator)
 @admin.register(Group)
 class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
     """Roles; their permissions come from `config/roles.py` and are reset after each migrate."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Group | None:
+        """With what the page names of each permission: one question for all of them."""
+        role: Group | None = super().get_object(request, object_id, from_field)
+        if role:
+            prefetch_related_objects([role], "permissions__content_type")
+        return role
 
 
 @admin.register(User)

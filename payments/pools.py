@@ -10,7 +10,7 @@ take from holds too little, and `IdempotencyConflictError` when the key belongs 
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -269,6 +269,13 @@ def pool_balances(pool: str) -> dict[str, PoolBalance]:
             if code == prefix + unit:
                 held.setdefault(unit, {})[part] = balance
     return {unit: PoolBalance(**parts) for unit, parts in held.items()}
+
+
+def free_balances(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """What is free in each of these (pool, unit); left out where there is nothing. One query."""
+    codes = {pool_code(pool, unit): (pool, unit) for pool, unit in wanted}
+    found = Account.objects.filter(code__in=codes).values_list("code", "balance") if codes else ()
+    return {codes[code]: balance for code, balance in found if balance}
 
 
 def _within_pool(
