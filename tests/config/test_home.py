@@ -225,8 +225,10 @@ class TestDashboard:
 class TestTheDrawOnTheStage:
     def test_it_is_one_that_a_newcomer_has_the_time_to_enter(self, client):
         published("Last call", opens=-HOUR, closes=3 * MINUTE)
-        grown_up = published("Late show", opens=-HOUR, closes=HOUR)
-        Draw.objects.filter(pk=grown_up.pk).update(countries=["KE"])
+        late_show = draft("Late show", opens=-HOUR, closes=HOUR)
+        late_show.min_age = 18
+        late_show.save()
+        services.publish_draw(draw=late_show, by=admin(), now=timezone.now())
         published("Harvest fair", opens=-HOUR, closes=2 * HOUR)
         page = client.get("/")
         assert page.context["featured"].draw.title == "Harvest fair"
