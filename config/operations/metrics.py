@@ -40,7 +40,8 @@ def exposition(*, now: dt.datetime) -> bytes:
     def age(moment: dt.datetime | None) -> float | None:
         return None if moment is None else max(0.0, (now - moment).total_seconds())
 
-    waiting, clockwork, seen = vitals.waiting(now=now), vitals.clockwork(now=now), signs.last_seen()
+    seen = signs.last_seen()
+    waiting, clockwork = vitals.waiting(now=now), vitals.clockwork(seen=seen)
     gauges("draws_due", "Draws whose next step is due.", "step", _draws_due(now))
     gauge("draws_overdue", "Draws not drawn 5 minutes after their time.", Draw.objects.overdue(now).count())
     failed = Draw.objects.unfinished().exclude(execution_error="")

@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 
 from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
+from audit.admin_fields import once
 from notifications import kinds
 from notifications.admin.filters import DeliveryKindFilter, KindFilter, MessageStateFilter, QueueFilter
 from notifications.handles import delivery_id_of
@@ -104,6 +105,7 @@ class MessageAdmin(OutboxAdmin):
         return _preformatted(json.dumps(message.context, ensure_ascii=False, indent=2))
 
     @admin.display(description=_("deliveries"))
+    @once
     def outcome(self, message: Message) -> SafeString:
         """How many deliveries are in which state, with links to them."""
         counts = (
@@ -120,6 +122,7 @@ class MessageAdmin(OutboxAdmin):
         )
 
     @admin.display(description=_("as its first recipient reads it"))
+    @once
     def preview(self, message: Message) -> SafeString:
         """Rendered for the first of its deliveries."""
         delivery = Delivery.objects.filter(message=message).order_by("pk").first()
@@ -247,6 +250,7 @@ class DeliveryAdmin(OutboxAdmin):
         )
 
     @admin.display(description=_("words"))
+    @once
     def preview(self, delivery: Delivery) -> SafeString:
         """Subject and text as the person reads them."""
         return _words(delivery)
