@@ -161,7 +161,9 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
             label=_("Evidence"),
             done=_("Written down as paid, and the member is told."),
             notes=[
-                _("Pay it first. Then say here how that can be proved: the number of a receipt, a statement."),
+                _(
+                    "Pay it first. Then say here how that can be proved: the number of a receipt, a statement."
+                ),
                 _("Above your limit a second person has to agree."),
             ],
         )

@@ -52,9 +52,7 @@ class Destination:
 
 def held_account(withdrawal: Withdrawal) -> AccountSpec:
     """Where it waits until somebody decides."""
-    return AccountSpec(
-        code=f"held:withdrawal:{withdrawal.public_id}:{withdrawal.unit}", unit=withdrawal.unit
-    )
+    return AccountSpec(code=f"held:withdrawal:{withdrawal.public_id}:{withdrawal.unit}", unit=withdrawal.unit)
 
 
 def leaving_account(withdrawal: Withdrawal) -> AccountSpec:
@@ -133,7 +131,9 @@ def reject_withdrawal(*, withdrawal: Withdrawal, reason: str, by: User, now: dt.
             )
         if withdrawal.was_sent:
             raise WithdrawalError(
-                _("Paystack may still pay this: stop the transfer in its dashboard, and it comes back by itself.")
+                _(
+                    "Paystack may still pay this: stop the transfer in its dashboard, and it comes back by itself."
+                )
             )
         _give_back(withdrawal, State.REJECTED, reason=reason.strip(), by=by, now=now)
     return withdrawal
@@ -223,9 +223,7 @@ def review_key(withdrawal: Withdrawal) -> str:
 def review(withdrawal: Withdrawal, reason: str, now: dt.datetime, *, about: str = "") -> None:
     """Something for people to look at. In the caller's transaction."""
     key = f"{review_key(withdrawal)}:{about}" if about else review_key(withdrawal)
-    open_review(
-        kind=ReviewItem.Kind.WITHDRAWAL, key=key, reason=f"{withdrawal.reference}: {reason}", now=now
-    )
+    open_review(kind=ReviewItem.Kind.WITHDRAWAL, key=key, reason=f"{withdrawal.reference}: {reason}", now=now)
 
 
 def _known(member: User, unit: str, amount: int, idem_key: str) -> Withdrawal | None:
