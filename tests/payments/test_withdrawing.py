@@ -135,7 +135,7 @@ def test_asked_agreed_to_sent_and_paid(client, there):
 
 @pytest.mark.django_db
 def test_no_more_than_the_wallet_holds():
-    with pytest.raises(WithdrawalError, match="holds KES 100.00"):
+    with pytest.raises(WithdrawalError, match=r"holds KES 100\.00"):
         withdrawal_of(alice(), 10_001, holds=10_000)
     assert wallet() == 10_000
     assert not Withdrawal.objects.exists()
@@ -172,8 +172,7 @@ def at_once(*acts):
     return results
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_at_once_cant_take_out_the_same_money():
+def test_two_at_once_cant_take_out_the_same_money(cloned_db):
     member = alice()
     withdrawal_of(member, 1_000, holds=81_000)
     results = at_once(*[lambda: withdrawal_of(member, holds=0)] * 2)
@@ -182,8 +181,7 @@ def test_two_at_once_cant_take_out_the_same_money():
     assert_books_balance()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_same_form_sent_twice_at_once_is_one():
+def test_the_same_form_sent_twice_at_once_is_one(cloned_db):
     member = alice()
     withdrawal_of(member, 1_000, holds=201_000)
     results = at_once(*[lambda: withdrawal_of(member, key="form", holds=0)] * 2)
@@ -191,8 +189,7 @@ def test_the_same_form_sent_twice_at_once_is_one():
     assert wallet() == 150_000
 
 
-@pytest.mark.django_db(transaction=True)
-def test_cancelled_and_approved_at_once_is_one_of_both():
+def test_cancelled_and_approved_at_once_is_one_of_both(cloned_db):
     member, staff = alice(), treasurer()
     for number in range(4):
         withdrawal = withdrawal_of(member, 1_000 + number)
