@@ -39,6 +39,7 @@ def test_every_name_in_the_table_is_one_of_an_address():
         "draws:decline_prize": ["c" * 8 + "-0000-4000-8000-" + "c" * 12],
         "draws:linked_prize": ["x"],
         "draws:decline_linked_prize": ["x"],
+        "payments:cancel_withdrawal": ["c" * 8 + "-0000-4000-8000-" + "c" * 12],
         "api-key-revoke": ["c" * 8 + "-0000-4000-8000-" + "c" * 12],
         "account_reset_password_from_key": ["x", "y"],
         "account_confirm_email": ["x"],
