@@ -76,6 +76,7 @@ check-deploy: dev
 	SITE_URL=https://fairground.org ALLOWED_HOSTS=fairground.org TRUSTED_PROXIES=10.0.0.0/8 \
 	EMAIL_URL=smtp+tls://site:password@mail.example:587 DEFAULT_FROM_EMAIL=hello@fairground.org \
 	ALERT_EMAILS=ops@fairground.org \
+	PAYSTACK_SECRET_KEY="sk_live_$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(20))')" \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	LINK_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 	SECOND_FACTOR_KEYS="$$($(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \

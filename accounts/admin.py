@@ -23,9 +23,9 @@ class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
     """Roles; their permissions come from `config/roles.py` and are reset after each migrate."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Group | None:
-        """With what the page names of each permission: one question for all of them."""
+        """With what each permission is about: its name says it, and there are dozens."""
         role: Group | None = super().get_object(request, object_id, from_field)
-        if role:
+        if role is not None:
             prefetch_related_objects([role], "permissions__content_type")
         return role
 
@@ -43,7 +43,6 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     search_fields = ("email", "display_name", "phone")
     ordering = ("-date_joined",)
     readonly_fields = ("public_id", "last_login", "date_joined")
-    filter_horizontal = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "password", "public_id")}),
         (

@@ -17,9 +17,11 @@ from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.forms import UserChangeForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 import config.erasure_admin
-import config.lockout_admin  # noqa: F401
+import config.lockout_admin
+import config.scheduling_admin  # noqa: F401
 from accounts.admin import RoleAdmin, UserAdmin
 from accounts.models import ApiKey, User, normalise_email
 from audit.admin import ReadOnlyAdmin
@@ -48,6 +50,10 @@ def _fields(message: Any) -> list[str]:
 
 class PersonForm(UserChangeForm):
     """A person; their address only where no other account has it."""
+
+    class Meta(UserChangeForm.Meta):
+        # A handful of roles: boxes to tick, where Django's two lists have filters that nothing names.
+        widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget()}
 
     def clean_email(self) -> str:
         email = normalise_email(self.cleaned_data["email"])

@@ -22,6 +22,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("css/admin.css"),
         lambda request: static("css/admin_lists.css"),
+        lambda request: static("css/admin_mends.css"),
         lambda request: static("css/plots.css"),
     ],
     "SIDEBAR": {
@@ -29,7 +30,7 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": "config.sidebar.navigation",
     },
-    # The site's raspberry ticket, from a wash to the deepest; 600 carries white text.
+    # The site's raspberry ticket, from a wash to the deepest; 600 carries white text, 500 is read on the dark.
     "COLORS": {
         "primary": {
             "50": "#fff1f5",
@@ -37,7 +38,7 @@ UNFOLD: dict[str, Any] = {
             "200": "#fbc6d7",
             "300": "#f798b6",
             "400": "#ff6a9c",
-            "500": "#e0397a",
+            "500": "#ec5590",
             "600": "#c81d5b",
             "700": "#a3124a",
             "800": "#85123f",

@@ -6,6 +6,7 @@ from config import api_schema, cron
 
 urlpatterns = [
     path("draws/", include("draws.api_urls")),
+    path("payments/", include("payments.api_urls")),
     path("cron/freeze-draws/", cron.FreezeDraws.as_view(), name="cron-freeze-draws"),
     path("cron/execute-draws/", cron.ExecuteDraws.as_view(), name="cron-execute-draws"),
     path("cron/send-notifications/", cron.SendNotifications.as_view(), name="cron-send-notifications"),

@@ -45,11 +45,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api_schema.add_problems",
     ],
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {"PaymentStatusEnum": "payments.models.Payment.Status"},
     "TAGS": [
         {"name": "draws", "description": "What everyone may see."},
         {"name": "entries", "description": "One's own entries."},
-        {"name": "staff", "description": "Watching and executing draws."},
+        {"name": "staff", "description": "Watching and executing draws; reconciling payments."},
         {"name": "scheduler", "description": "For an outside scheduler that stands in for beat."},
     ],
 }

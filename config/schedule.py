@@ -6,6 +6,8 @@ that waited longer than `expires_s` in the broker is dropped, because the next o
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 
 @dataclass(frozen=True)
 class Job:
@@ -30,8 +32,19 @@ WORKER_JOBS = tuple(
     for queue in ("critical", "default", "bulk")
 )
 
+# Where there is no key of Paystack's: its webhooks, and what becomes of payments while nobody looks.
+STANDIN_JOBS = (
+    Job(
+        "payments: stand-in of Paystack",
+        "payments.standin.tasks.sweep",
+        2,
+        "Moves on test payments and sends their webhooks.",
+    ),
+)
+
 SCHEDULE = (
     *WORKER_JOBS,
+    *(STANDIN_JOBS if settings.PAYSTACK_STANDIN else ()),
     Job("draws: freeze", "draws.tasks.freeze_due", 5, "Freezes draws whose entries have closed."),
     Job("draws: execute", "draws.tasks.execute_due", 2, "Executes draws whose time has come."),
     Job("draws: import", "draws.tasks.import_uploads", 5, "Imports files of entrants that wait."),
@@ -55,6 +68,15 @@ SCHEDULE = (
         "payments.tasks.expire_approvals",
         300,
         "Closes what waited too long for a second person.",
+    ),
+    Job("payments: events", "payments.tasks.work_on_events", 10, "Works on Paystack's events that wait."),
+    Job("payments: check", "payments.tasks.check_payments", 15, "Asks Paystack about payments not yet paid."),
+    Job("payments: refunds", "payments.tasks.ask_refunds", 15, "Asks Paystack for refunds, and about them."),
+    Job(
+        "payments: compare",
+        "payments.tasks.compare_listing",
+        86_400,
+        "Holds Paystack's list of payments against ours.",
     ),
     Job("payments: check ledger", "config.tasks.check_books", 3600, "Checks that the ledger adds up."),
     Job("audit: seal", "audit.tasks.seal", 5, "Seals the newest part of the audit trail."),

@@ -5,6 +5,7 @@ before Django is set up, which sets `DATABASE_URL` and `REDIS_URL` where they ar
 """
 
 import contextlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -72,6 +73,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "draws.apps.DrawsConfig",
     "payments.apps.PaymentsConfig",
+    "payments.standin.apps.StandinConfig",
     "notifications.apps.NotificationsConfig",
     "audit.apps.AuditConfig",
     "accounts.apps.AccountsConfig",
@@ -181,6 +183,7 @@ CELERY_TASK_ROUTES = {
     "draws.tasks.import_uploads": {"queue": "bulk"},  # long: no draw waits behind it
     "draws.tasks.forget_uploads": {"queue": "bulk"},
     "draws.tasks.*": {"queue": "critical"},
+    "payments.standin.tasks.*": {"queue": "default"},
     "payments.tasks.*": {"queue": "critical"},
     "notifications.tasks.*": {"queue": "bulk"},
 }
@@ -277,6 +280,20 @@ FRESH_SIGN_IN_MINUTES = env.int("FRESH_SIGN_IN_MINUTES", default=15)
 ACCOUNT_REAUTHENTICATION_TIMEOUT = FRESH_SIGN_IN_MINUTES * 60
 APPROVAL_LIMITS = env.list("APPROVAL_LIMITS", default=[])
 APPROVAL_DAYS = env.int("APPROVAL_DAYS", default=7)
+
+# Payments. Without a key an embedded site pays at a stand-in of its own (payments/standin), and another one not at all.
+PAYSTACK_SECRET_KEY = env.str("PAYSTACK_SECRET_KEY", default="")
+# The key before it: its signatures are still believed, while Paystack's last webhooks of it arrive.
+PAYSTACK_OLD_SECRET_KEY = env.str("PAYSTACK_OLD_SECRET_KEY", default="")
+PAYSTACK_STANDIN = EMBEDDED and not PAYSTACK_SECRET_KEY
+PAYSTACK_BASE_URL = env.str("PAYSTACK_BASE_URL", default="") or (
+    f"{SITE_URL}/standin/paystack" if PAYSTACK_STANDIN else "https://api.paystack.co"
+)
+PAYSTACK_TIMEOUT_S = env.float("PAYSTACK_TIMEOUT_S", default=10.0)
+if PAYSTACK_STANDIN:
+    PAYSTACK_SECRET_KEY = (
+        f"sk_test_{hmac.digest(SECRET_KEY.encode(), b'stand-in of Paystack', 'sha256').hex()[:40]}"
+    )
 
 # Requests a minute; 0 is no limit. Many people share an address, hence the largest.
 API_LIMIT_KEY = env.int("API_LIMIT_KEY", default=600)

@@ -38,7 +38,12 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         gettext_lazy("Money"),
         (
             ("payments.approval", "rule"),
+            ("payments.reviewitem", "fact_check"),
             ("payments.payment", "payments"),
+            ("payments.refund", "undo"),
+            ("payments.dispute", "gavel"),
+            ("payments.webhookevent", "webhook"),
+            ("payments.package", "sell"),
             ("payments.account", "account_balance_wallet"),
             ("payments.ledgerentry", "receipt_long"),
             ("payments.posting", "list_alt"),

@@ -1,5 +1,6 @@
 """Addresses of the site: each app brings its own."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -71,6 +72,9 @@ urlpatterns = [
     ),
     path("accounts/", include("allauth.urls")),
 ]
+
+if settings.PAYSTACK_STANDIN:  # no key of Paystack's: it is asked here
+    urlpatterns.append(path("standin/paystack/", include("payments.standin.urls")))
 
 handler429 = "config.form_limits.too_many_requests"  # asked for by allauth, too
 handler500 = "config.views.server_error"

@@ -42,3 +42,12 @@ class StatementForm(forms.Form):
         if first and last and last < first:
             self.add_error("last", _("This day is before the first one."))
         return values
+
+
+class BuyForm(forms.Form):
+    """A package as the buyer saw it, and the key of this checkout. All of it is hidden: it is chosen by a button."""
+
+    package = forms.UUIDField()
+    price = forms.IntegerField(min_value=1)
+    currency = forms.CharField(max_length=3)
+    checkout_key = forms.UUIDField()

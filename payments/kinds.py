@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.rights import holders_of
 from notifications.kinds import Category, Channel, Kind, Reach, register
 from notifications.models import Message
 from notifications.recipients import members
@@ -30,7 +31,27 @@ def deciders(message: Message) -> QuerySet[User, dict[str, object]]:
     return members(deciders_of(approval))
 
 
+def finance(message: Message) -> QuerySet[User, dict[str, object]]:
+    """Those who look after payments."""
+    return members(holders_of("payments.manage_payments"))
+
+
 KINDS = (
+    Kind(
+        name="payments.payment_settled",
+        title=_("A payment arrived"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={"title": str, "price": str, "credits": int, "reference": str, "page": str},
+    ),
+    Kind(
+        name="payments.dispute_opened",
+        title=_("A payer's bank wants money back"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={"reference": str, "amount": str, "due_at": str, "credits": int, "payment": int},
+        recipients=finance,
+    ),
     Kind(
         name="payments.approval_requested",
         title=_("An act with money waits for a second person"),

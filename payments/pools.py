@@ -271,11 +271,11 @@ def pool_balances(pool: str) -> dict[str, PoolBalance]:
     return {unit: PoolBalance(**parts) for unit, parts in held.items()}
 
 
-def free_balances(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """What is free in each of these (pool, unit); left out where there is nothing. One query."""
+def free_in_pools(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """What is free of each (pool, unit): nothing in a pool that nobody has funded. One query."""
     codes = {pool_code(pool, unit): (pool, unit) for pool, unit in wanted}
-    found = Account.objects.filter(code__in=codes).values_list("code", "balance") if codes else ()
-    return {codes[code]: balance for code, balance in found if balance}
+    held = dict(Account.objects.filter(code__in=codes).values_list("code", "balance"))
+    return {key: held.get(code, 0) for code, key in codes.items()}
 
 
 def _within_pool(

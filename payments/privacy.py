@@ -14,7 +14,7 @@ from notifications.models import Message
 from notifications.privacy import blank_value
 from payments.accounts import AccountSpec, ensure_accounts, wallets_of
 from payments.ledger import EntrySpec, Leg, post_many
-from payments.models import Approval, Posting
+from payments.models import Approval, Payment, Posting
 
 
 def forfeited_account(unit: str) -> AccountSpec:
@@ -27,7 +27,22 @@ def export(*, person: Person) -> dict[str, Any]:
     if person.member is None:
         return {}
     postings = Posting.objects.filter(account__in=wallets_of(person.member)).order_by("pk")
+    payments = Payment.objects.filter(member=person.member).order_by("pk")
     return {
+        "payments": list(
+            payments.values(
+                "reference",
+                "title",
+                "credits",
+                "price",
+                "currency",
+                "status",
+                "email",
+                "created_at",
+                "settled_at",
+                "channel",
+            ).iterator()
+        ),
         "wallets": [{"unit": wallet.unit, "balance": wallet.balance} for wallet in wallets_of(person.member)],
         "movements": list(
             postings.values(
@@ -50,7 +65,9 @@ def erase(*, person: Person) -> dict[str, int]:
         return {}
     about_them = Approval.objects.filter(about=target_name(person.member))
     by_them = Approval.objects.filter(Q(requested_by=person.member) | Q(decided_by=person.member))
+    payments = Payment.objects.filter(member=person.member).exclude(email="")
     return {
+        "payment_addresses": payments.update(email=""),
         "approval_messages": _blank("thing", about_them) + _blank("by", by_them),
     }
 

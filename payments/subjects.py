@@ -48,6 +48,13 @@ _kinds: dict[str, str | Promise] = {
     "wallet.adjusted": _("Adjusted by staff"),
     "wallet.given_up": _("Given up with the account"),
     "prize.taken_back": _("Prize taken back"),
+    "payment.settled": _("Credits bought"),
+    "refund.held": _("Set aside for a refund"),
+    "refund.processed": _("Refunded"),
+    "refund.released": _("Refund failed, given back"),
+    "dispute.held": _("Set aside: the payment is disputed"),
+    "dispute.released": _("Given back: the dispute is decided"),
+    "dispute.lost": _("Taken back by the payer's bank"),
 }
 _WITH_REASON = frozenset({"wallet.adjusted", "prize.taken_back"})
 """Kinds whose reason was written for the person whose wallet it is; of the others it is the staff's."""

@@ -4,9 +4,34 @@ from celery import shared_task
 from django.utils import timezone
 
 from payments import approvals
+from payments.services import asking, refunding, webhook
 
 
 @shared_task(name="payments.tasks.expire_approvals")
 def expire_approvals() -> None:
     """Close every request that waited too long for a second person."""
     approvals.expire_approvals(now=timezone.now())
+
+
+@shared_task(name="payments.tasks.work_on_events")
+def work_on_events() -> None:
+    """Work on events of Paystack that were kept and not finished."""
+    webhook.work_on_due_events(now=timezone.now())
+
+
+@shared_task(name="payments.tasks.check_payments")
+def check_payments() -> None:
+    """Ask Paystack what became of payments that are due."""
+    asking.check_due_payments(now=timezone.now())
+
+
+@shared_task(name="payments.tasks.ask_refunds")
+def ask_refunds() -> None:
+    """Ask Paystack for refunds, and about those it has not decided."""
+    refunding.ask_due_refunds(now=timezone.now())
+
+
+@shared_task(name="payments.tasks.compare_listing")
+def compare_listing() -> None:
+    """Hold Paystack's list of payments against ours."""
+    asking.compare_with_listing(now=timezone.now())

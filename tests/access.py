@@ -68,6 +68,11 @@ PAGES = {
     "wallet/": row(MEMBERS, LED_NO_POST),
     "wallet/statement.csv": row(HERS, LED_NO_POST),  # who has no wallet has no statement of it
     "wallet/receipts/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="receipt"),
+    "credits/": row(MEMBERS, "s********"),
+    "payments/": row(MEMBERS, LED_NO_POST),
+    "payments/callback/": row(NOBODY),  # without a reference there is nothing; test_buying_pages.py gives one
+    "payments/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="payment"),
+    "webhooks/paystack/": row(NO_POST, "111111111"),  # without a signature nobody speaks
     "inbox/": row(MEMBERS, LED_NO_POST),
     "inbox/read/": row(LED_NO_POST, "s********"),
     "inbox/live/": row("1........"),
@@ -79,6 +84,20 @@ PAGES = {
     "healthz": row(EVERYONE, EVERYONE),
     "readyz": row(EVERYONE),
     "metrics": row(NOBODY),  # no token is set in the tests' settings; test_probes.py sets one
+}
+
+KEYED = row("111111111", "111111111")  # Paystack's addresses: the key opens them, and no session does
+# There only where there is no key of Paystack's: tests/payments/standin/test_without.py.
+STANDIN = {
+    "standin/paystack/transaction/initialize": KEYED,
+    "standin/paystack/transaction/verify/<str:reference>": row("111111111", "111111111", reference="no_key"),
+    "standin/paystack/transaction": KEYED,
+    "standin/paystack/refund": KEYED,
+    "standin/paystack/transferrecipient": KEYED,
+    "standin/paystack/transfer": KEYED,
+    "standin/paystack/transfer/verify/<str:reference>": row("111111111", "111111111", reference="no_key"),
+    "standin/paystack/bank": KEYED,
+    "standin/paystack/checkout/<slug:access_code>/": row(EVERYONE, "*********", access_code="checkout"),
 }
 
 ACCOUNTS = {
@@ -138,6 +157,8 @@ API = {
     "api/draws/<slug:slug>/winners/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/proof/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/entries/": row("1.-------", "1********", slug="done"),
+    "api/payments/reconcile/": row("1-----5-5", "1-----*-*"),
+    "api/payments/webhook/": row(NO_POST, "111111111"),
     # No secret is set in the tests' settings; test_cron.py sets one.
     "api/cron/freeze-draws/": row(NOBODY, NOBODY),
     "api/cron/execute-draws/": row(NOBODY, NOBODY),
@@ -190,6 +211,12 @@ MODELS = {
     "payments.account": Model(view="FX"),
     "payments.ledgerentry": Model(view="FX"),
     "payments.posting": Model(view="FX"),
+    "payments.package": Model(view="FX", add="FX", change="FX"),
+    "payments.payment": Model(view="FX"),
+    "payments.refund": Model(view="FX"),
+    "payments.dispute": Model(view="FX"),
+    "payments.webhookevent": Model(view="FX"),
+    "payments.reviewitem": Model(view="FX"),
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
@@ -264,6 +291,12 @@ ACTS = {
     "admin/payments/approval/<path:object_id>/withdraw/": act("FMX", object_id="payments.approval"),
     "admin/payments/account/adjust/": act("FX"),
     "admin/payments/account/<path:object_id>/adjust-this/": act("FX", object_id="payments.account"),
+    "admin/payments/payment/<path:object_id>/reconcile/": act("FX", object_id="payments.payment"),
+    "admin/payments/payment/<path:object_id>/refund/": act("FX", object_id="payments.payment"),
+    "admin/payments/webhookevent/<path:object_id>/work-on/": act("FX", object_id="payments.webhookevent"),
+    "admin/payments/reviewitem/<path:object_id>/take/": act("FX", object_id="payments.reviewitem"),
+    "admin/payments/reviewitem/<path:object_id>/note/": act("FX", object_id="payments.reviewitem"),
+    "admin/payments/reviewitem/<path:object_id>/resolve/": act("FX", object_id="payments.reviewitem"),
     "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
     "admin/notifications/delivery/process-now/": act("MX"),
 }
@@ -284,9 +317,43 @@ def _pages_of(name: str, model: Model) -> dict[str, Row]:
     }
 
 
-TABLE: dict[str, Row] = {**PAGES, **ACCOUNTS, **API, **ACTS}
+TABLE: dict[str, Row] = {**PAGES, **STANDIN, **ACCOUNTS, **API, **ACTS}
 for _name, _model in MODELS.items():
     TABLE |= _pages_of(_name, _model)
+
+# Addresses of things that aren't one member's own, so that Bob asking for Alice's shows nothing. All others are hers, and
+# the first net insists that she gets in and he finds nothing there. Put an address in here only with a reason.
+NOBODYS_OWN = {
+    # A draw is everybody's to read and to enter; what somebody has in it is at other addresses.
+    "draws/<slug:slug>/",
+    "draws/<slug:slug>/enter/",
+    "draws/<slug:slug>/leave/",
+    "draws/<slug:slug>/results/",
+    "draws/<slug:slug>/verify/",
+    "draws/<slug:slug>/proof.json",
+    "draws/<slug:slug>/manifest.json",
+    "draws/<slug:slug>/entries.csv",
+    "draws/<slug:slug>/prizes/<slug:code>-<slug:version>.webp",
+    "api/draws/<slug:slug>/",
+    "api/draws/<slug:slug>/winners/",
+    "api/draws/<slug:slug>/proof/",
+    "post api/draws/<slug:slug>/entries/",  # entering; getting one's entry is asked
+    # Staff alone, by permission.
+    "api/draws/<uuid:draw_id>/status/",
+    "api/draws/<uuid:draw_id>/execute/",
+    # Whoever has the secret may: it is sent to one person. The tests of each ask with a wrong and an old one.
+    "prizes/claim/<str:token>/",
+    "prizes/claim/<str:token>/decline/",
+    "accounts/erasure/<str:token>/",
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$",
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+    # The mails of a developer's own site.
+    "dev/mailbox/<str:key>/",
+    "dev/mailbox/<str:key>/html/",
+    # allauth's, which looks only among the keys of who asks.
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/",
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+}
 
 # Not addresses of ours: the admin's answer to what it does not have, and its list of one app's tables.
 PASSED_OVER = ("admin/(?P<url>.*)$", "admin/^(?P<app_label>")

@@ -66,6 +66,8 @@ def _begin() -> None:
     os.environ["FAIRGROUND_DATA"] = str(folder)
     os.environ["FAIRGROUND_EMBEDDED"] = "1"  # the settings of a developer's site: no forced TLS, own secrets
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    for name in ("PAYSTACK_SECRET_KEY", "PAYSTACK_OLD_SECRET_KEY", "PAYSTACK_BASE_URL"):
+        os.environ.pop(name, None)  # nobody pays for a test, and nobody's account hears of it
     os.environ["WATCH_SECONDS"] = "0"  # who tests the watcher turns it on
     os.environ[RUN_VARIABLE] = secrets.token_hex(4)
 

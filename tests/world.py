@@ -5,6 +5,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 
 import datetime as dt
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +48,13 @@ from notifications.links import make_token
 from notifications.mailbox import NewestMails
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
-from payments.models import Account, Approval, LedgerEntry, Posting
+from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
+from payments.standin.services import begin
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob, carol, make_user
 from tests.payments.asking import ask
+from tests.payments.shop import dispute, kept_event, paid, refund_of
 
 MUG = ("Mug", "physical", 0, 2)
 DINNER = ("Dinner for two", "voucher", 0, 2)
@@ -107,14 +110,21 @@ def build_world() -> World:
             )
         ]
     )
+    payment = paid(buyer=alice())
+    refund_of(payment)
+    dispute(paid(buyer=bob()))
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
     leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
-    entry = LedgerEntry.objects.filter(postings__account__owner=alice()).latest("pk")
+    entry = LedgerEntry.objects.filter(postings__account__owner=alice(), kind="prize.paid").latest("pk")
+    paying = begin(
+        asked={"email": "alice@example.com", "amount": 40_000, "currency": "KES", "reference": "t-1"}, now=now
+    )
     return World(
         {
+            "checkout": paying.access_code,
             "draft": draft.slug,
             "open": opened.slug,
             "frozen": frozen.slug,
@@ -165,6 +175,13 @@ def build_world() -> World:
             "payments.account": Account.objects.filter(owner=alice()).first().pk,
             "payments.ledgerentry": entry.pk,
             "payments.posting": Posting.objects.filter(entry=entry).first().pk,
+            "payment": payment.public_id,
+            "payments.payment": payment.pk,
+            "payments.package": Package.objects.get().pk,
+            "payments.refund": Refund.objects.get().pk,
+            "payments.dispute": Dispute.objects.get().pk,
+            "payments.reviewitem": ReviewItem.objects.get().pk,
+            "payments.webhookevent": kept_event().pk,
             "notifications.message": Message.objects.latest("pk").pk,
             "notifications.delivery": letter.pk,
             "django_celery_beat.intervalschedule": schedule.pk,
@@ -181,6 +198,50 @@ def build_world() -> World:
             "django_celery_results.taskresult": TaskResult.objects.create(task_id="one").pk,
         }
     )
+
+
+def fill_world(numbers: Iterable[int]) -> None:
+    """More of what lists show, as often as there are `numbers`: lists must not ask the database once for each row."""
+    now = timezone.now()
+    for number in numbers:
+        people = [alice(), bob(), carol()]
+        opened = make_draw(slug=f"more-open-{number}", members=people, entrants=2)
+        import_csv(opened, f"email,name\nnew{number}@example.org,New\nnobody{number}\n")
+        services.receive_upload(
+            draw=make_draw(slug=f"more-upload-{number}"),
+            file=io.BytesIO(b"later@example.org\n"),
+            file_name="later.csv",
+            by=admin(),
+            now=now,
+        )
+        make_frozen(slug=f"more-frozen-{number}", members=people)
+        make_executed(slug=f"more-done-{number}", members=people, entrants=0, prizes=[CASH])
+        make_executed(slug=f"more-things-{number}", members=[alice()], entrants=0, prizes=[MUG])
+        dinner = make_executed(slug=f"more-dinner-{number}", members=[alice()], entrants=0, prizes=[DINNER])
+        services.claim_award(award=Award.objects.get(about=dinner.about), member=alice(), now=now)
+        ask(make_draft(slug=f"more-large-{number}"), idem_key=f"more:{number}")
+        make_key(alice(), "entries:read")
+        request_erasure(
+            person=person_at(f"leaving{number}@example.org"), by=admin(), reason=f"Case 2.{number}", now=now
+        )
+        Alarm.objects.create(key=f"more-{number}", title="x", mend="x", raised_at=now)
+        FailedSignIn.objects.create(
+            username=f"bob{number}@example.org", ip_address="192.0.2.1", failures_since_start=1
+        )
+        SignedInSession.objects.create(
+            session_key=f"of-alice-elsewhere-{number}",
+            account=alice(),
+            expire_date=now + dt.timedelta(days=1),
+            created_at=now,
+            last_seen_at=now,
+        )
+        PeriodicTask.objects.create(
+            name=f"another job {number}", task="draws.tasks.check", interval=IntervalSchedule.objects.first()
+        )
+        TaskResult.objects.create(task_id=f"more-{number}")
+    while process_notifications(now=now).found_work:
+        pass
+    seal_new_records(now=now + dt.timedelta(seconds=60))
 
 
 ROLES = {

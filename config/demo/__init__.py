@@ -1,8 +1,8 @@
 """Demo data for an empty site: a cast of members, a year of draws behind them, and draws that the site moves on itself.
 
 Everything goes through the services that people use, so what the demo shows is what the site does. `people` makes the
-cast, `making` a draw, `past` the year and what became of its prizes, `special` one draw for each thing that can happen,
-`ahead` what is still to come.
+cast, `making` a draw, `past` the year and what became of its prizes, `special` one draw for each thing that can happen, `buying`
+payments, `ahead` what is still to come.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from accounts.models import User
-from config.demo import ahead, past, special
+from config.demo import ahead, buying, past, special
 from config.demo.people import DOMAIN, PASSWORD, SignIn, make_people, sign_ins
 from draws.models import Draw, EntryImport
 
@@ -36,6 +36,8 @@ def seed(*, clock: Callable[[], dt.datetime]) -> EntryImport:
     special.seed_fates(now=now)
     special.seed_series(now=now)
     special.seed_endings(now=now)
+    buying.seed_packages()
+    buying.seed_payments(now=now)
     ahead.seed_open(now=now)
     ahead.seed_waiting(now=now)
     now = clock().replace(microsecond=0)

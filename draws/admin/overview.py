@@ -1,7 +1,7 @@
 """What the page of a draw shows its staff beside the form: checklist, figures, pool, timeline, trail, outcome."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from draws.services.history import story_of
 from payments.approvals import amounts_text, words_of_act
 from payments.models import Approval
 from payments.money import format_amount
-from payments.pools import free_balances, pool_balances
+from payments.pools import free_in_pools, pool_balances
 
 PHASES = {
     "draft": ("", pgettext_lazy("state of a draw", "Draft")),
@@ -100,17 +100,17 @@ def shortfall(draw: Draw) -> dict[str, int]:
     return shortfalls([draw])[draw.pk]
 
 
-def shortfalls(draws: Iterable[Draw]) -> dict[int, dict[str, int]]:
-    """The `shortfall` of each, by primary key; the pools are asked once."""
-    costs = {draw: prize_totals(draw) if draw.status == Draw.Status.DRAFT else {} for draw in draws}
-    free = free_balances((draw.pool, unit) for draw, units in costs.items() for unit in units)
+def shortfalls(draws: Sequence[Draw]) -> dict[int, dict[str, int]]:
+    """`shortfall` of each, by primary key. One query, and one for their prizes where they weren't fetched."""
+    costs = {draw.pk: prize_totals(draw) if draw.status == Draw.Status.DRAFT else {} for draw in draws}
+    free = free_in_pools((draw.pool, unit) for draw in draws for unit in costs[draw.pk])
     return {
         draw.pk: {
-            unit: cost - held
-            for unit, cost in units.items()
-            if cost > (held := free.get((draw.pool, unit), 0))
+            unit: cost - free[draw.pool, unit]
+            for unit, cost in costs[draw.pk].items()
+            if cost > free[draw.pool, unit]
         }
-        for draw, units in costs.items()
+        for draw in draws
     }
 
 

@@ -29,7 +29,7 @@ from notifications.models import (
     Message,
     State,
 )
-from notifications.rendering import words_of
+from notifications.rendering import HIDDEN_LINK, words_of
 from notifications.services import (
     IrrevocableError,
     cancel_deliveries,
@@ -72,7 +72,7 @@ class MessageAdmin(OutboxAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     fields = (
-        "public_id", "kind", "about", "status", "values", "idem_key", "created_at", "not_before", "expires_at",
+        "public_id", "kind", "about", "status_in_words", "values", "idem_key", "created_at", "not_before", "expires_at",
         "expanded_at", "recipient_count", "expansion_error", "cancelled_at", "outcome", "preview",
     )  # fmt: skip
     readonly_fields = fields
@@ -93,6 +93,11 @@ class MessageAdmin(OutboxAdmin):
         if message.expanded_at:
             return "expanded", _("expanded")
         return ("failing", _("failing")) if message.expansion_failures else ("waiting", _("waiting"))
+
+    @admin.display(description=_("state"))
+    def status_in_words(self, message: Message) -> str:
+        """The same without its colour, which only lists show."""
+        return str(self.status(message)[1])
 
     @admin.display(description=_("values"))
     def values(self, message: Message) -> SafeString:
@@ -164,7 +169,7 @@ class DeliveryAdmin(OutboxAdmin):
     sortable_by = ()
     fields = (
         "handle", "recipient", "kind", "about", "channel", "address", "name", "language", "time_zone",
-        "personal_values", "status", "skip_reason", "attempts", "lost_answers", "timeline", "provider_id",
+        "personal_values", "status_in_words", "skip_reason", "attempts", "lost_answers", "timeline", "provider_id",
         "provider_code", "provider_text", "everything", "preview",
     )  # fmt: skip
     readonly_fields = fields
@@ -201,6 +206,11 @@ class DeliveryAdmin(OutboxAdmin):
         label = State(delivery.state).label
         reason = delivery.get_skip_reason_display()
         return delivery.state, f"{label}: {reason}" if reason else label
+
+    @admin.display(description=_("state"))
+    def status_in_words(self, delivery: Delivery) -> str:
+        """The same without its colour, which only lists show."""
+        return str(self.status(delivery)[1])
 
     @admin.display(description=_("age"))
     def age(self, delivery: Delivery) -> str:
@@ -304,7 +314,7 @@ def _chosen(queryset: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def _words(delivery: Delivery) -> SafeString:
     try:
-        words = words_of(delivery, kinds.get(delivery.message.kind), with_links=False)
+        words = words_of(delivery, kinds.get(delivery.message.kind), for_links=HIDDEN_LINK)
     except Exception as error:  # a broken template is shown as what it is, to the one who can mend it
         return _preformatted(f"{type(error).__name__}: {error}")
     return _preformatted(f"{words.subject}\n\n{words.text}")

@@ -1,6 +1,19 @@
 """Money in the admin. Importing this package registers its pages."""
 
 from payments.admin.approvals import ApprovalAdmin
+from payments.admin.buying import DisputeAdmin, PackageAdmin, PaymentAdmin, RefundAdmin, WebhookEventAdmin
 from payments.admin.ledger import AccountAdmin, LedgerEntryAdmin, PostingAdmin
+from payments.admin.reviewing import ReviewItemAdmin
 
-__all__ = ["AccountAdmin", "ApprovalAdmin", "LedgerEntryAdmin", "PostingAdmin"]
+__all__ = [
+    "AccountAdmin",
+    "ApprovalAdmin",
+    "DisputeAdmin",
+    "LedgerEntryAdmin",
+    "PackageAdmin",
+    "PaymentAdmin",
+    "PostingAdmin",
+    "RefundAdmin",
+    "ReviewItemAdmin",
+    "WebhookEventAdmin",
+]

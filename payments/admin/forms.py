@@ -97,3 +97,54 @@ class AdjustForm(forms.Form):
             return data
         data["amount"] = -amount if data.get("direction") == self.OUT else amount
         return data
+
+
+class RefundForm(forms.Form):
+    """How many unused credits go back. `token` is made with the form: sent twice, it is done once."""
+
+    credits = forms.IntegerField(
+        label=_("Credits to take back"),
+        min_value=0,
+        widget=UnfoldAdminTextInputWidget({"inputmode": "numeric"}),
+    )
+    amount = forms.CharField(
+        label=_("Amount"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),
+        help_text=_("Empty: what these credits are worth. Less is possible, more is not."),
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=_("The member reads it on the payment's page."),
+    )
+    notes = forms.CharField(
+        label=_("Notes for staff"), required=False, widget=UnfoldAdminTextareaWidget({"rows": 3})
+    )
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._currency = currency
+
+    def clean_amount(self) -> int | None:
+        """Minor units; None where nothing was typed."""
+        typed = self.cleaned_data["amount"].strip()
+        if not typed:
+            return None
+        try:
+            return parse_amount(typed, self._currency)
+        except AmountError as error:
+            raise ValidationError(str(error)) from error
+
+
+class ReviewNoteForm(forms.Form):
+    """What somebody found out about a review item."""
+
+    text = forms.CharField(
+        label=_("Note"),
+        max_length=2_000,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text=_("Kept for good, with your name."),
+    )

@@ -32,10 +32,11 @@ class Heard:
 
 @dataclass
 class FakeReceiver:
-    """`with FakeReceiver() as receiver:` listens at `receiver.url`."""
+    """`with FakeReceiver() as receiver:` listens at `receiver.url`; `status` is what it says when it heard."""
 
     trick: Trick | None = None
     heard: list[Heard] = field(default_factory=list)
+    status: int = 204
 
     def __enter__(self) -> "FakeReceiver":
         receiver = self
@@ -75,7 +76,7 @@ class FakeReceiver:
         return [(each.json["type"], each.json["data"]["key"]) for each in list(self.heard)]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        status = {None: 204, Trick.REFUSE: 500, Trick.REDIRECT: 302}.get(self.trick, 204)
+        status = {Trick.REFUSE: 500, Trick.REDIRECT: 302}.get(self.trick, self.status)
         if self.trick is Trick.STALL:
             self._over.wait(30)
         with contextlib.suppress(OSError):  # who asked may be gone

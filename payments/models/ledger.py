@@ -1,4 +1,4 @@
-"""The ledger's tables: accounts, entries, postings; approvals of acts with money, and what was done without one.
+"""The ledger: accounts, entries, postings; approvals of acts with money, and what was done without one.
 
 Rows are written by `payments.ledger` and `payments.accounts` alone. What must hold of them is held by
 PostgreSQL (migration 0002): an entry balances in each unit, an account's postings run on without a gap,

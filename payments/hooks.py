@@ -1,0 +1,46 @@
+"""The edge of Paystack's webhook: who may speak, how much, and what is answered. The work: `payments.services.webhook`."""
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from payments import paystack
+from payments.keys import webhook_keys
+from payments.services import webhook
+
+LARGEST_BODY = 256 * 1024
+"""Bytes. Paystack's own events have a few thousand."""
+
+
+@csrf_exempt
+@require_POST
+def paystack_webhook(request: HttpRequest) -> HttpResponse:
+    """Keep what Paystack tells; see the table in `docs/payments.md` for what is answered when."""
+    now = timezone.now()
+    if _said_length(request) > LARGEST_BODY:
+        return _answer(413, error="This body is larger than any event: 256 KiB.")
+    body = request.read(LARGEST_BODY + 1)
+    if len(body) > LARGEST_BODY:
+        return _answer(413, error="This body is larger than any event: 256 KiB.")
+    signature = request.headers.get("x-paystack-signature")
+    if not paystack.signature_is_valid(body=body, header=signature, keys=webhook_keys()):
+        webhook.count_refusal(reason="signature" if signature else "no signature", now=now)
+        return _answer(401, error="The signature is missing or not ours.")
+    try:
+        answer = webhook.receive(body=body, now=now)
+    except (DatabaseError, InterfaceError):
+        return _answer(503, error="This could not be kept: send it again.", **{"Retry-After": "180"})
+    if answer.status == 400:
+        return _answer(400, error="This is kept, and not an event that can be worked on.")
+    return JsonResponse({"flagged": True} if answer.is_flagged else {"received": True}, status=answer.status)
+
+
+def _said_length(request: HttpRequest) -> int:
+    said = request.headers.get("Content-Length", "")
+    return int(said) if said.isascii() and said.isdigit() else 0
+
+
+def _answer(status: int, *, error: str, **headers: str) -> JsonResponse:
+    return JsonResponse({"error": error}, status=status, headers=headers)
