@@ -32,6 +32,24 @@ class DrawQuerySet(models.QuerySet["Draw"]):
             status=Draw.Status.CANCELLED, published_at__isnull=True
         )
 
+    def for_cards(self) -> "DrawQuerySet":
+        """Only what a card shows, and what its phase and the choice of the draw on the stage hang on."""
+        return self.only(
+            *(
+                "slug",
+                "title",
+                "status",
+                "audience",
+                "min_age",
+                "countries",
+                "currency",
+                "manifest",
+                "sources",
+            ),
+            *("public_id", "secret_encrypted"),
+            *("opens_at", "closes_at", "draw_at", "frozen_at", "executed_at"),
+        )
+
     def open(self, now: dt.datetime) -> "DrawQuerySet":
         """Draws that take entries at `now`."""
         return self.filter(status=Draw.Status.ACTIVE, frozen_at=None, opens_at__lte=now, closes_at__gt=now)
