@@ -71,7 +71,7 @@ def _featured(stalls: list[Stall], now: dt.datetime) -> Stall | None:
 def home(request: HttpRequest) -> HttpResponse:
     """What is on now, what is drawn next, who won last; and how fairness is checked."""
     now = timezone.now()
-    draws = Draw.objects.public().for_cards()
+    draws = Draw.objects.for_cards()  # what is open, to come or waiting is public
     open_draws = list(draws.open(now).order_by("closes_at")[: _ON_HOME + 1])
     upcoming = list(draws.upcoming(now).order_by("opens_at")[:3])
     waiting = list(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME])

@@ -34,10 +34,10 @@ def kept(template_name: str, **shown: object) -> SafeString:
     """
     values = tuple((word, _plain(value)) for word, value in sorted(shown.items()))
     where = (template_name, get_language(), str(timezone.get_current_timezone()))
-    # Types stand in the key because True == 1 and 1 == 1.0 are written differently.
-    types = tuple(type(value) for _word, value in values)
     render = _render.__wrapped__ if settings.DEBUG else _render  # whoever edits a template wants to see it
-    return mark_safe(render(where, values, types))  # made by a template, which has escaped what it was given
+    return mark_safe(
+        render(where, values, repr(values))
+    )  # made by a template, which has escaped what it was given
 
 
 def _plain(value: object) -> Hashable:
@@ -52,6 +52,7 @@ def _plain(value: object) -> Hashable:
 
 @lru_cache(maxsize=_KEPT)
 def _render(
-    where: tuple[str, str | None, str], values: tuple[tuple[str, Hashable], ...], _types: tuple[type, ...]
+    where: tuple[str, str | None, str], values: tuple[tuple[str, Hashable], ...], _spelled: str
 ) -> str:
+    # `_spelled` is there for the key: 1, 1.0 and True are equal, and written differently.
     return str(get_template(where[0]).render(dict(values)))

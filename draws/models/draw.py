@@ -307,6 +307,12 @@ class Draw(models.Model):
         """Nothing more will happen to this draw."""
         return self.status in (self.Status.COMPLETED, self.Status.CANCELLED, self.Status.VOID)
 
+    @property
+    def first_prize(self) -> tuple[str, int, bool]:
+        """(title, quantity, whether there are others) of the prize a card names; all empty where there is none."""
+        prizes = list(self.prizes.all()) if self.pk else []
+        return (prizes[0].title, prizes[0].quantity, len(prizes) > 1) if prizes else ("", 0, False)
+
     def phase(self, now: dt.datetime) -> str:
         """What a visitor sees: draft, upcoming, open, closed, frozen, drawing, completed, void, cancelled."""
         if self.status != self.Status.ACTIVE:
