@@ -347,6 +347,10 @@ NOBODYS_OWN = {
     "accounts/erasure/<str:token>/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$",
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+    # Paystack's stand-in: its key opens them, and whoever has the code of a checkout pays.
+    "standin/paystack/transaction/verify/<str:reference>",
+    "standin/paystack/transfer/verify/<str:reference>",
+    "standin/paystack/checkout/<slug:access_code>/",
     # The mails of a developer's own site.
     "dev/mailbox/<str:key>/",
     "dev/mailbox/<str:key>/html/",
