@@ -12,29 +12,24 @@ these clients' own work included; there only the ratio means something.
 import json
 import os
 import random
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 from benchmarks import figures
 from benchmarks.scratch import scratch_database
+from benchmarks.servers import p95, serving
 
 VISITORS = 50
 SECONDS = 12
 ROUNDS = 3
 PAUSE = (0.5, 1.5)
 REACH_MS = 200
-WORKERS, THREADS = 2, 10
 PEER = """
 import sys
 import django
@@ -166,57 +161,10 @@ def ask(connection: HTTPConnection, path: str) -> bytes:
     return body
 
 
-def p95(values: list[float]) -> float:
-    """The value that 95 of 100 do not exceed."""
-    return statistics.quantiles(values, n=100)[94]
-
-
 def drawn(port: int) -> str:
     """The slug of a draw of the demo that has results."""
     found = json.loads(ask(HTTPConnection("127.0.0.1", port, timeout=60), "/api/draws/?phase=past"))
     return next(draw["slug"] for draw in found["results"] if draw["phase"] == "completed")
-
-
-@contextmanager
-def serving(application: str, environment: dict[str, str], folder: Path | None = None) -> Iterator[int]:
-    """A granian on a free port; yields the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    granian = shutil.which("granian", path=str(Path(sys.executable).parent))
-    command = [
-        str(granian),
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-    ]
-    command += [
-        "--workers",
-        str(WORKERS),
-        "--blocking-threads",
-        str(THREADS),
-        "--backpressure",
-        "128",
-        application,
-    ]
-    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None:
-                raise SystemExit(f"{application} did not start")
-            time.sleep(0.1)
-        yield port
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Sum
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
@@ -16,11 +15,16 @@ from payments.ledger import Leg, post
 from payments.models import Dispute, Payment, ReviewItem, WebhookEvent
 from payments.money import format_amount
 from payments.services.lots import held_account, holdings_of, lock_wallet
-from payments.services.refunding import status_after_refunds
 from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import issued_account, paystack_account, sales_account
+from payments.services.standing import going_back, standing
 
 State = Dispute.State
+_FOR_US = "declined"
+
+
+class TooEarlyError(Exception):
+    """A dispute about a payment that is not booked as paid: its event is tried again, and shown to staff meanwhile."""
 
 
 def note_event(
@@ -29,9 +33,21 @@ def note_event(
     """What `charge.dispute.create`, `.remind` or `.resolve` says of a payment of ours."""
     number = identifier(data.get("id"))
     found = Payment.objects.filter(reference=event.reference).first() if event.reference else None
-    if found is None or number is None or not found.is_paid:
+    if found is None:
         return None
     payment = Payment.objects.select_for_update().get(pk=found.pk)
+    if number is None:
+        open_review(
+            kind=ReviewItem.Kind.DISPUTE,
+            key=f"event:{event.pk}:dispute",
+            reason=_("A dispute about this payment came without its number: look at Paystack's dashboard."),
+            payment=payment,
+            event=event,
+            now=now,
+        )
+        return payment, "dispute without a number"
+    if not payment.is_paid:
+        raise TooEarlyError(_("There is a dispute about this payment, which is not booked as paid."))
     dispute = Dispute.objects.filter(paystack_id=number).first()
     if dispute is None:
         dispute = _open(payment, number, data, now)
@@ -42,6 +58,15 @@ def note_event(
     is_over = name == "charge.dispute.resolve" or text(data.get("status"), 40) == "resolved"
     if is_over and dispute.state == State.OPEN:
         _resolve(payment, dispute, resolution, whole(data.get("refund_amount")), now)
+    elif is_over and (resolution == _FOR_US) != (dispute.state == State.WON):
+        open_review(
+            kind=ReviewItem.Kind.DISPUTE,
+            key=f"{_review_key(dispute)}:contradicted",
+            reason=_("Paystack says another end of a dispute than is booked here: look at its dashboard."),
+            payment=payment,
+            event=event,
+            now=now,
+        )
     return payment, f"dispute {dispute.state}"
 
 
@@ -108,15 +133,28 @@ def _resolve(
     payment: Payment, dispute: Dispute, resolution: str, refunded: int | None, now: dt.datetime
 ) -> None:
     """`declined` is for us; `merchant-accepted` and whatever else takes money is for the payer."""
-    is_won = resolution == "declined"
+    is_won = resolution == _FOR_US
+    wanted = dispute.amount if refunded is None else refunded
+    amount = 0 if is_won else min(wanted, max(0, payment.price - going_back(payment)))
     dispute.state = State.WON if is_won else State.LOST
     dispute.resolution, dispute.resolved_at = resolution, now
+    if not is_won:
+        dispute.amount = amount  # what was taken counts from here
     dispute.save()
-    amount = 0 if is_won else min(dispute.amount if refunded is None else refunded, _left(payment))
-    payment.status = status_after_refunds(payment) if is_won else Payment.Status.REFUNDED
-    if not is_won and amount < payment.price:
-        payment.status = Payment.Status.PARTLY_REFUNDED
+    payment.status = standing(payment)
     payment.save(update_fields=["status"])
+    if not is_won and wanted > amount:
+        open_review(
+            kind=ReviewItem.Kind.DISPUTE,
+            key=f"{_review_key(dispute)}:more",
+            reason=_("The payer's bank took %(wanted)s, and only %(left)s of this payment was left.")
+            % {
+                "wanted": format_amount(wanted, payment.currency),
+                "left": format_amount(amount, payment.currency),
+            },
+            payment=payment,
+            now=now,
+        )
     resolve_by_itself(key=_review_key(dispute), note=resolution or dispute.state, now=now)
     record(
         actor=None,
@@ -134,11 +172,6 @@ def _resolve(
         moves += [(sales_account(payment.currency), -amount), (paystack_account(payment.currency), amount)]
     if moves:
         _move(payment, dispute, "dispute.released" if is_won else "dispute.lost", moves, now)
-
-
-def _left(payment: Payment) -> int:
-    gone = payment.refunds.active().aggregate(total=Sum("amount"))["total"] or 0
-    return max(0, payment.price - gone)
 
 
 def _move(

@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,12 +28,15 @@ from payments.money import format_amount
 from payments.services.lots import held_account, holdings_of, lock_wallet, unused_credits
 from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import issued_account, paystack_account, sales_account
+from payments.services.standing import going_back, standing
 
 log = structlog.get_logger(__name__)
 
 REFUND_PAYMENT = "payments.refund_payment"
 State = Refund.State
 Status = Payment.Status
+_FINAL = (State.PROCESSED, State.FAILED)
+"""Paystack's words for these are ours."""
 LEASE = dt.timedelta(minutes=2)
 """Longer than one talk with Paystack takes; also how long its list of refunds has to catch up with a lost answer."""
 _BACKOFF_MIN = (2, 5, 15, 60)
@@ -98,8 +100,13 @@ def ask_due_refunds(*, now: dt.datetime, limit: int = 50) -> int:
     for refund in Refund.objects.due(now).select_related("payment")[:limit]:
         later = now + LEASE
         if Refund.objects.filter(pk=refund.pk, try_after=refund.try_after).update(try_after=later):
-            _ask(refund, now)
             asked += 1
+            try:
+                _ask(refund, now)
+            except Exception as error:
+                log.exception("refund_not_asked", refund=str(refund.public_id))
+                why = f"{type(error).__name__}: {error}"[:300]
+                _review(refund, _("Asking Paystack about a refund failed: %(error)s") % {"error": why}, now)
     return asked
 
 
@@ -114,17 +121,33 @@ def note_event(
     status = text(data.get("status"), 40) or name.removeprefix("refund.")
     amount, number = whole(data.get("amount")), identifier(data.get("id"))
     refunds = list(payment.refunds.all())
-    if any(number is not None and refund.paystack_id == number for refund in refunds):
-        refunds = [refund for refund in refunds if refund.paystack_id == number]
+    if number is not None:
+        named = [refund for refund in refunds if refund.paystack_id == number]
+        refunds = named or [refund for refund in refunds if refund.paystack_id is None]
     # What we have not asked for yet can't be what Paystack speaks of.
     fitting = [refund for refund in refunds if refund.amount == amount and refund.was_sent]
     still_open = [refund for refund in fitting if refund.state in Refund.OPEN]
-    if len(still_open) == 1:
+    if still_open and len(fitting) == 1:
         apply_status(refund=still_open[0], status=status, paystack_id=number, now=now)
         return payment, status
-    if still_open:
+    if still_open:  # old news about a finished one looks the same
         Refund.objects.filter(pk__in=[refund.pk for refund in still_open]).update(try_after=now)
         return payment, "several refunds of this amount: Paystack is asked"
+    if number is not None and (
+        same := [one for one in fitting if one.paystack_id is None and one.state == status]
+    ):
+        # Finished by an event without a number: this is its number, so another one of this amount is another refund.
+        Refund.objects.filter(pk=same[0].pk).update(paystack_id=number)
+    if fitting and status in _FINAL and all(refund.state != status for refund in fitting):
+        open_review(
+            kind=ReviewItem.Kind.REFUND,
+            key=f"{_review_key(fitting[0])}:contradicted",
+            reason=_("Paystack calls a refund %(theirs)s that is %(ours)s here: look at its dashboard.")
+            % {"theirs": status, "ours": fitting[0].get_state_display().lower()},
+            payment=payment,
+            event=event,
+            now=now,
+        )
     if not fitting and status == "processed":
         open_review(
             kind=ReviewItem.Kind.REFUND,
@@ -147,7 +170,7 @@ def apply_status(*, refund: Refund, status: str, paystack_id: int | None, now: d
             return refund
         refund.paystack_id = refund.paystack_id or paystack_id
         refund.was_sent, refund.outcome = True, status
-        if status in ("processed", "failed"):
+        if status in _FINAL:
             refund.state = State.PROCESSED if status == "processed" else State.FAILED
             refund.finished_at, refund.try_after = now, None
             refund.save()
@@ -159,7 +182,7 @@ def apply_status(*, refund: Refund, status: str, paystack_id: int | None, now: d
                 data={"payment": str(payment.public_id), "amount": refund.amount, "credits": refund.credits},
                 now=now,
             )
-            payment.status = status_after_refunds(payment)
+            payment.status = standing(payment)
             payment.save(update_fields=["status"])
             _finish(payment, refund, now)
             return refund
@@ -173,17 +196,6 @@ def apply_status(*, refund: Refund, status: str, paystack_id: int | None, now: d
     return refund
 
 
-def status_after_refunds(payment: Payment) -> str:
-    """What a paid payment is called, by how much of it went back."""
-    done = payment.refunds.filter(state=State.PROCESSED).aggregate(
-        money=Sum("amount"), credits=Sum("credits")
-    )
-    if not done["money"]:
-        return Status.SUCCEEDED
-    is_all = done["money"] >= payment.price or (payment.credits and done["credits"] >= payment.credits)
-    return Status.REFUNDED if is_all else Status.PARTLY_REFUNDED
-
-
 def _worth(payment: Payment, credits: int) -> int:
     if not payment.credits or credits > payment.credits:
         return 0
@@ -192,12 +204,8 @@ def _worth(payment: Payment, credits: int) -> int:
         credits=payment.credits,
         price=payment.price,
         currency=payment.currency,
-        going_back=_going_back(payment),
+        going_back=going_back(payment),
     )
-
-
-def _going_back(payment: Payment) -> int:
-    return payment.refunds.active().aggregate(total=Sum("amount"))["total"] or 0
 
 
 def _ask(refund: Refund, now: dt.datetime) -> None:
@@ -207,6 +215,10 @@ def _ask(refund: Refund, now: dt.datetime) -> None:
         if refund.was_sent:
             known = paystack.list_refunds(transaction=str(refund.payment.paystack_id or reference))
             found = next((one for one in known if _is_ours(one, refund)), None)
+        if found is None and refund.state != State.REQUESTED:
+            # Paystack has acknowledged it: a list without it is behind, and asking again would send money twice.
+            _postpone(refund, str(_("Paystack's list of refunds lacks this one.")), now)
+            return
         if found is None:
             Refund.objects.filter(pk=refund.pk).update(was_sent=True)  # before it is sent: it may get through
             found = paystack.refund(
@@ -225,12 +237,16 @@ def _ask(refund: Refund, now: dt.datetime) -> None:
         return
     except paystack.PaystackError as error:
         log.warning("refund_outcome_unknown", refund=str(refund.public_id), error=str(error))
-        wait = dt.timedelta(minutes=_wait(refund.attempts + 1))
-        Refund.objects.filter(pk=refund.pk, state__in=Refund.OPEN).update(
-            attempts=refund.attempts + 1, outcome=str(error)[:300], try_after=now + wait
-        )
+        _postpone(refund, str(error), now)
         return
     apply_status(refund=refund, status=found.status, paystack_id=identifier(found.id), now=now)
+
+
+def _postpone(refund: Refund, why: str, now: dt.datetime) -> None:
+    wait = dt.timedelta(minutes=_wait(refund.attempts + 1))
+    Refund.objects.filter(pk=refund.pk, state__in=Refund.OPEN).update(
+        attempts=refund.attempts + 1, outcome=why[:300], try_after=now + wait
+    )
 
 
 def _is_ours(one: paystack.RefundState, refund: Refund) -> bool:
@@ -363,7 +379,7 @@ def _check(payment: Payment, amount: int, credits: int) -> None:
             _("This payment is %(status)s: nothing of it can be refunded.")
             % {"status": payment.get_status_display().lower()}
         )
-    left = payment.price - _going_back(payment)
+    left = payment.price - going_back(payment)
     if amount > left:
         raise RefundError(
             _("Of this payment %(left)s is left to refund.") % {"left": format_amount(left, payment.currency)}

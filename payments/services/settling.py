@@ -157,9 +157,10 @@ def _book(payment: Payment, charge: Charge, *, source: Source, by: User | None, 
         },
         now=now,
     )
-    for kind in (ReviewItem.Kind.AMOUNT, ReviewItem.Kind.CURRENCY, ReviewItem.Kind.DOMAIN):
+    kinds = (ReviewItem.Kind.AMOUNT, ReviewItem.Kind.CURRENCY, ReviewItem.Kind.DOMAIN, "not-settled")
+    for matter in kinds:
         resolve_by_itself(
-            key=f"payment:{payment.public_id}:{kind}", note=_("It was settled after all."), now=now
+            key=f"payment:{payment.public_id}:{matter}", note=_("It was settled after all."), now=now
         )
     if payment.member is not None:
         notify(
