@@ -42,6 +42,8 @@ FORMS: Mapping[str, Form] = {
     "draws:decline_linked_prize": _LINK,
     "payments:statement": _EXPORT,
     "payments:packages": Form("buy"),
+    "payments:withdraw": Form("withdraw"),
+    "payments:cancel_withdrawal": Form("withdraw"),
     "payments:callback": Form("callback", methods=frozenset({"GET"})),
     "standin:checkout": Form("standin"),
     "notifications:read_all": Form("inbox"),

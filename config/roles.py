@@ -67,6 +67,7 @@ _MONEY = (
     "payments.view_posting",
     "payments.view_payment",
     "payments.view_refund",
+    "payments.view_withdrawal",
     "payments.view_dispute",
     "payments.view_webhookevent",
     "payments.view_reviewitem",

@@ -72,6 +72,7 @@ SCHEDULE = (
     Job("payments: events", "payments.tasks.work_on_events", 10, "Works on Paystack's events that wait."),
     Job("payments: check", "payments.tasks.check_payments", 15, "Asks Paystack about payments not yet paid."),
     Job("payments: refunds", "payments.tasks.ask_refunds", 15, "Asks Paystack for refunds, and about them."),
+    Job("payments: withdrawals", "payments.tasks.pay_withdrawals", 15, "Pays out approved withdrawals."),
     Job(
         "payments: compare",
         "payments.tasks.compare_listing",

@@ -41,6 +41,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("payments.reviewitem", "fact_check"),
             ("payments.payment", "payments"),
             ("payments.refund", "undo"),
+            ("payments.withdrawal", "outbox"),
             ("payments.dispute", "gavel"),
             ("payments.webhookevent", "webhook"),
             ("payments.package", "sell"),

@@ -20,12 +20,18 @@ class PaymentsConfig(AppConfig):
         from payments.purchasables import register_purchasable  # noqa: PLC0415
         from payments.scopes import register_scopes  # noqa: PLC0415
         from payments.services.refunding import PAYMENT_REFUND  # noqa: PLC0415
+        from payments.services.withdrawing import (  # noqa: PLC0415
+            WITHDRAWAL_APPROVAL,
+            WITHDRAWAL_BY_HAND,
+        )
 
         checks.register(check_settings)
         checks.register(check_paystack)
         checks.register(check_paying, deploy=True)
         register_approvable(WALLET_ADJUSTMENT)
         register_approvable(PAYMENT_REFUND)
+        register_approvable(WITHDRAWAL_APPROVAL)
+        register_approvable(WITHDRAWAL_BY_HAND)
         register_purchasable(PACKAGE)
         register_kinds()
         register_scopes()

@@ -1,13 +1,18 @@
 """The shape of what people type about money."""
 
+import re
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from payments.models import Account
-from payments.money import unit_label
+from payments.money import AmountError, parse_amount, unit_label
+from payments.paystack import Bank
 
 
 class StatementForm(forms.Form):
@@ -51,3 +56,48 @@ class BuyForm(forms.Form):
     price = forms.IntegerField(min_value=1)
     currency = forms.CharField(max_length=3)
     checkout_key = forms.UUIDField()
+
+
+class WithdrawForm(forms.Form):
+    """How much of one wallet goes where. `token` is made with the form: sent twice, it is asked for once."""
+
+    unit = forms.CharField(max_length=20, widget=forms.HiddenInput)
+    token = forms.UUIDField(widget=forms.HiddenInput)
+    amount = forms.CharField(
+        label=_("Amount"),
+        max_length=32,
+        widget=forms.TextInput({"inputmode": "decimal", "autocomplete": "off", "placeholder": "1,250.00"}),
+    )
+    bank = forms.ChoiceField(label=_("Bank or mobile money"))
+    account_number = forms.CharField(
+        label=_("Account or phone number"),
+        max_length=40,
+        widget=forms.TextInput({"inputmode": "tel", "autocomplete": "off"}),
+        help_text=_("Digits alone. For mobile money the number of the phone."),
+    )
+    account_name = forms.CharField(
+        label=_("Name on the account"), max_length=120, widget=forms.TextInput({"autocomplete": "name"})
+    )
+
+    def __init__(self, *args: Any, wallet: Account, banks: Sequence[Bank], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wallet = wallet
+        self.initial.setdefault("unit", wallet.unit)
+        self.initial.setdefault("token", uuid.uuid4())
+        bank = self.fields["bank"]
+        assert isinstance(bank, forms.ChoiceField)
+        bank.choices = [("", _("Choose")), *((bank.code, bank.name) for bank in banks)]
+
+    def clean_amount(self) -> int:
+        """Minor units. What the wallet holds is the ledger's to say."""
+        try:
+            return parse_amount(self.cleaned_data["amount"], self._wallet.unit)
+        except AmountError as error:
+            raise ValidationError(str(error)) from error
+
+    def clean_account_number(self) -> str:
+        """Without what people put between digits."""
+        number = re.sub(r"[\s.-]", "", self.cleaned_data["account_number"])
+        if not re.fullmatch(r"\+?[0-9]{5,34}", number):
+            raise ValidationError(gettext("Write the number in digits, like 0711000001."))
+        return number

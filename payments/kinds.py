@@ -36,7 +36,38 @@ def finance(message: Message) -> QuerySet[User, dict[str, object]]:
     return members(holders_of("payments.manage_payments"))
 
 
+_WITHDRAWAL = {"amount": str, "bank": str, "reason": str, "reference": str}
+
 KINDS = (
+    Kind(
+        name="payments.withdrawal_requested",
+        title=_("A member asks to be paid out"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables={"amount": str, "bank": str, "reference": str, "withdrawal": int},
+        recipients=finance,
+    ),
+    Kind(
+        name="payments.withdrawal_paid",
+        title=_("Your withdrawal was paid"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_WITHDRAWAL,
+    ),
+    Kind(
+        name="payments.withdrawal_failed",
+        title=_("Your withdrawal failed"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_WITHDRAWAL,
+    ),
+    Kind(
+        name="payments.withdrawal_rejected",
+        title=_("Your withdrawal was rejected"),
+        category=Category.TRANSACTIONAL,
+        channels=_BOTH,
+        variables=_WITHDRAWAL,
+    ),
     Kind(
         name="payments.payment_settled",
         title=_("A payment arrived"),

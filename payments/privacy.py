@@ -14,7 +14,7 @@ from notifications.models import Message
 from notifications.privacy import blank_value
 from payments.accounts import AccountSpec, ensure_accounts, wallets_of
 from payments.ledger import EntrySpec, Leg, post_many
-from payments.models import Approval, Payment, Posting
+from payments.models import Approval, Payment, Posting, Withdrawal
 
 
 def forfeited_account(unit: str) -> AccountSpec:
@@ -43,6 +43,23 @@ def export(*, person: Person) -> dict[str, Any]:
                 "channel",
             ).iterator()
         ),
+        "withdrawals": list(
+            Withdrawal.objects.filter(member=person.member)
+            .order_by("pk")
+            .values(
+                "reference",
+                "unit",
+                "amount",
+                "state",
+                "bank_name",
+                "account_number",
+                "account_name",
+                "reason",
+                "requested_at",
+                "finished_at",
+            )
+            .iterator()
+        ),
         "wallets": [{"unit": wallet.unit, "balance": wallet.balance} for wallet in wallets_of(person.member)],
         "movements": list(
             postings.values(
@@ -66,7 +83,11 @@ def erase(*, person: Person) -> dict[str, int]:
     about_them = Approval.objects.filter(about=target_name(person.member))
     by_them = Approval.objects.filter(Q(requested_by=person.member) | Q(decided_by=person.member))
     payments = Payment.objects.filter(member=person.member).exclude(email="")
+    finished = Withdrawal.objects.filter(member=person.member, state__in=Withdrawal.FINISHED)
     return {
+        "withdrawal_destinations": finished.exclude(account_number="", account_name="").update(
+            account_number="", account_name=""
+        ),
         "payment_addresses": payments.update(email=""),
         "approval_messages": _blank("thing", about_them) + _blank("by", by_them),
     }

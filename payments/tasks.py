@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from payments import approvals
-from payments.services import asking, refunding, webhook
+from payments.services import asking, paying_out, refunding, webhook
 
 
 @shared_task(name="payments.tasks.expire_approvals")
@@ -29,6 +29,12 @@ def check_payments() -> None:
 def ask_refunds() -> None:
     """Ask Paystack for refunds, and about those it has not decided."""
     refunding.ask_due_refunds(now=timezone.now())
+
+
+@shared_task(name="payments.tasks.pay_withdrawals")
+def pay_withdrawals() -> None:
+    """Send withdrawals that were approved, and ask about those that Paystack has not finished."""
+    paying_out.send_due_withdrawals(now=timezone.now())
 
 
 @shared_task(name="payments.tasks.compare_listing")

@@ -54,7 +54,7 @@ from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob, carol, make_user
 from tests.payments.asking import ask
-from tests.payments.shop import dispute, kept_event, paid, refund_of
+from tests.payments.shop import dispute, kept_event, paid, refund_of, withdrawal_of
 
 MUG = ("Mug", "physical", 0, 2)
 DINNER = ("Dinner for two", "voucher", 0, 2)
@@ -113,6 +113,7 @@ def build_world() -> World:
     payment = paid(buyer=alice())
     refund_of(payment)
     dispute(paid(buyer=bob()))
+    withdrawal = withdrawal_of(alice())
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
     leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
@@ -178,6 +179,8 @@ def build_world() -> World:
             "payment": payment.public_id,
             "payments.payment": payment.pk,
             "payments.package": Package.objects.get().pk,
+            "withdrawal": withdrawal.public_id,
+            "payments.withdrawal": withdrawal.pk,
             "payments.refund": Refund.objects.get().pk,
             "payments.dispute": Dispute.objects.get().pk,
             "payments.reviewitem": ReviewItem.objects.get().pk,

@@ -4,6 +4,7 @@ from payments.admin.approvals import ApprovalAdmin
 from payments.admin.buying import DisputeAdmin, PackageAdmin, PaymentAdmin, RefundAdmin, WebhookEventAdmin
 from payments.admin.ledger import AccountAdmin, LedgerEntryAdmin, PostingAdmin
 from payments.admin.reviewing import ReviewItemAdmin
+from payments.admin.withdrawals import WithdrawalAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -16,4 +17,5 @@ __all__ = [
     "RefundAdmin",
     "ReviewItemAdmin",
     "WebhookEventAdmin",
+    "WithdrawalAdmin",
 ]

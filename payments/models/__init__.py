@@ -8,6 +8,7 @@ from payments.models.inbox import WebhookEvent, WebhookRefusal
 from payments.models.ledger import Account, AloneMove, Approval, LedgerEntry, Posting
 from payments.models.returning import Dispute, Refund
 from payments.models.review import ReviewItem, ReviewNote
+from payments.models.withdrawals import Withdrawal
 
 __all__ = [
     "Account",
@@ -23,4 +24,5 @@ __all__ = [
     "ReviewNote",
     "WebhookEvent",
     "WebhookRefusal",
+    "Withdrawal",
 ]

@@ -26,6 +26,7 @@ class ReviewItem(models.Model):
         CHECKOUT = "checkout", _("Checkout whose outcome is unknown")
         REFUND = "refund", _("Refund that needs attention")
         DISPUTE = "dispute", _("Dispute")
+        WITHDRAWAL = "withdrawal", _("Withdrawal that needs attention")
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from payments.charges import charge_of, metadata_of, read_json, text
 from payments.models import Payment, ReviewItem, WebhookEvent
-from payments.services import disputes, refunding
+from payments.services import disputes, paying_out, refunding
 from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import Source, settle_payment
 
@@ -262,5 +262,6 @@ _Handler = Callable[[WebhookEvent, str, Mapping[str, Any], dt.datetime], tuple[P
 _HANDLERS: dict[str, _Handler] = {
     "refund.": refunding.note_event,
     "charge.dispute.": disputes.note_event,
+    "transfer.": paying_out.note_event,
 }
 """By the beginning of an event's name. None of theirs: it concerns nothing here."""

@@ -17,13 +17,15 @@ from accounts.models import User
 from payments.accounts import wallet_balances
 from payments.charges import Charge
 from payments.checking import check_ledger
-from payments.models import Account, Dispute, Package, Payment, Posting, Refund, WebhookEvent
+from payments.models import Account, Dispute, Package, Payment, Posting, Refund, WebhookEvent, Withdrawal
 from payments.packages import KIND
 from payments.services import webhook
 from payments.services.checkout import begin_checkout
 from payments.services.refunding import request_refund
 from payments.services.settling import Settlement, Source, settle_payment
+from payments.services.withdrawing import Destination, ask_withdrawal
 from tests.factories import alice, treasurer
+from tests.payments.books import give
 
 KEY = "sk_test_" + "a" * 40
 OLD_KEY = "sk_test_" + "b" * 40
@@ -116,6 +118,37 @@ def refund_of(payment: Payment) -> Refund:
         now=timezone.now(),
     )
     return Refund.objects.get(payment=payment)
+
+
+MPESA = Destination(
+    recipient_type="mobile_money",
+    bank_code="MPESA",
+    bank_name="M-PESA",
+    account_number="0711000001",
+    account_name="Alice Wanjiru",
+)
+
+
+def withdrawal_of(
+    member: User, amount: int = 50_000, *, key: str = "", holds: int | None = None
+) -> Withdrawal:
+    """KES 500.00 asked for, out of a wallet that got as much; or that got `holds`."""
+    if holds != 0:
+        give(member, holds or amount)
+    return ask_withdrawal(
+        member=member,
+        unit="KES",
+        amount=amount,
+        to=MPESA,
+        idem_key=key or f"withdrawal:{uuid.uuid4()}",
+        now=timezone.now(),
+    )
+
+
+def transfer_event(withdrawal: Withdrawal, name: str = "success", **data: Any) -> dict[str, Any]:
+    """`transfer.*` about this withdrawal."""
+    usual = {"reference": withdrawal.reference, "amount": withdrawal.amount, "currency": withdrawal.unit}
+    return {"event": f"transfer.{name}", "data": {"status": name, "transfer_code": "TRF_1", **usual, **data}}
 
 
 def dispute(payment: Payment) -> Dispute:

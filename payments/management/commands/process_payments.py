@@ -8,14 +8,15 @@ from django.utils import timezone
 
 from payments import paystack
 from payments.services.asking import check_due_payments, compare_with_listing
+from payments.services.paying_out import send_due_withdrawals
 from payments.services.refunding import ask_due_refunds
 from payments.services.webhook import work_on_due_events
 
 
 class Command(BaseCommand):
-    """Work on kept events, ask about open payments and refunds; with `--compare`, read Paystack's list as well."""
+    """Work on kept events, ask about open payments, refunds and withdrawals; with `--compare`, read Paystack's list as well."""
 
-    help = "Works on Paystack's events, payments and refunds that are due."
+    help = "Works on Paystack's events, payments, refunds and withdrawals that are due."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{work_on_due_events(now=now)} events worked on.")
         self.stdout.write(f"{check_due_payments(now=now)} payments asked about.")
         self.stdout.write(f"{ask_due_refunds(now=now)} refunds asked for or about.")
+        self.stdout.write(f"{send_due_withdrawals(now=now)} withdrawals sent or asked about.")
         if options["compare"]:
             try:
                 self.stdout.write(f"{compare_with_listing(now=now)} new review items.")
