@@ -37,6 +37,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_per_page = 25
     list_display = ("email", "display_name", "country", "is_staff", "is_active", "date_joined")
     list_filter = ("is_staff", "is_active", "groups", "country")
     search_fields = ("email", "display_name", "phone")

@@ -30,7 +30,12 @@ def time_zone_choices() -> list[tuple[str, str]]:
 class SignUpForm(forms.Form):
     """What we ask beside e-mail and password; allauth calls `signup` with the new user."""
 
-    display_name = forms.CharField(label=_("Your name"), max_length=80, validators=[validate_plain_line])
+    display_name = forms.CharField(
+        label=_("Your name"),
+        max_length=80,
+        validators=[validate_plain_line],
+        widget=forms.TextInput({"autocomplete": "name", "autocapitalize": "words"}),
+    )
     time_zone = forms.CharField(widget=forms.HiddenInput, required=False)
 
     field_order = ("display_name", "email", "password1")

@@ -32,7 +32,7 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    list_per_page = 50
+    list_per_page = 25
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

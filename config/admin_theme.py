@@ -22,6 +22,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("css/admin.css"),
         lambda request: static("css/admin_mends.css"),
+        lambda request: static("css/admin_lists.css"),
         lambda request: static("css/plots.css"),
     ],
     "SIDEBAR": {

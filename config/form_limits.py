@@ -41,6 +41,8 @@ FORMS: Mapping[str, Form] = {
     "draws:linked_prize": _LINK,
     "draws:decline_linked_prize": _LINK,
     "payments:statement": _EXPORT,
+    "payments:packages": Form("buy"),
+    "payments:callback": Form("callback", methods=frozenset({"GET"})),
     "standin:checkout": Form("standin"),
     "notifications:read_all": Form("inbox"),
     "profile": Form("profile"),

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from audit.services import newest_seal
 from config.home_panels import Row, link
+from config.models import Sign
 from config.operations import books, signs, vitals
 from draws.models import Award, Draw, Entry
 from draws.services.monitoring import beat_late_after, last_beat
@@ -139,8 +140,12 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
                 tone="wait" if is_old else "good",
             )
         )
+    clockwork, seen = None, None
+    if user.has_perm("config.view_alarm"):
+        seen = signs.last_seen()
+        clockwork = vitals.clockwork(seen=seen)
     if user.has_perm("draws.view_draw") or user.has_perm("notifications.view_delivery"):
-        last = last_beat()
+        last = clockwork.beat_at if clockwork else last_beat()
         is_silent = last is None or last < now - beat_late_after()
         rows.append(
             Row(
@@ -155,15 +160,14 @@ def machinery_for(user: User, *, now: dt.datetime) -> list[Row]:
                 tone="bad" if is_silent else "good",
             )
         )
-    if user.has_perm("config.view_alarm"):
-        rows += [*_workers(now), _ledger(user, now)]
+    if clockwork and seen is not None:
+        rows += [*_workers(clockwork, now), _ledger(user, seen, now)]
     return rows
 
 
-def _workers(now: dt.datetime) -> Iterable[Row]:
+def _workers(clockwork: vitals.Clockwork, now: dt.datetime) -> Iterable[Row]:
     """The workers of each queue, by the last job that arrived there."""
     late = dt.timedelta(seconds=settings.WORKER_LATE_SECONDS)
-    clockwork = vitals.clockwork(now=now)
     has_beat = clockwork.beat_at is not None and clockwork.beat_at >= now - beat_late_after()
     for queue, seen_at in clockwork.workers.items():
         tone, note = "good", _("They take jobs.")
@@ -179,9 +183,9 @@ def _workers(now: dt.datetime) -> Iterable[Row]:
         )
 
 
-def _ledger(user: User, now: dt.datetime) -> Row:
+def _ledger(user: User, seen: dict[str, Sign], now: dt.datetime) -> Row:
     """What the last check of the ledger found."""
-    sign = signs.last_seen().get(books.LEDGER)
+    sign = seen.get(books.LEDGER)
     is_old = sign is None or sign.at < now - LEDGER_OLD_AFTER
     note = _("It has not been checked yet.") if sign is None else _("It adds up.")
     if sign is not None and sign.faults:

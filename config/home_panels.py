@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import Erasure, User
 from config.models import Alarm
 from draws.admin.clocks import in_zone, late_by
-from draws.admin.overview import shortfall
+from draws.admin.overview import shortfalls
 from draws.models import AnnouncedText, Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message
 from notifications.models import State as DeliveryState
@@ -245,7 +245,9 @@ def _waiting(user: User, now: dt.datetime) -> Panel | None:
         rows += _approval_rows(user, now)
     if sees_draws:
         drafts = Draw.objects.filter(status=Draw.Status.DRAFT, closes_at__gt=now).prefetch_related("prizes")
-        rows += [_draft_row(draw, now) for draw in drafts.order_by("opens_at")[:_ROWS]]
+        first = list(drafts.order_by("opens_at")[:_ROWS])
+        lacks = shortfalls(first)
+        rows += [_draft_row(draw, lacks[draw.pk], now) for draw in first]
         texts = AnnouncedText.objects.filter(confirmed_at=None, rejected_at=None, draw__status__in=_UNDER_WAY)
         rows += [_text_row(text, user) for text in texts.select_related("draw", "entered_by")[:_ROWS]]
         vacant = Draw.objects.filter(vacant_slots__gt=0).order_by("draw_at")
@@ -309,8 +311,8 @@ def _approval_rows(user: User, now: dt.datetime) -> Iterable[Row]:
             )
 
 
-def _draft_row(draw: Draw, now: dt.datetime) -> Row:
-    missing = [format_amount(amount, unit) for unit, amount in sorted(shortfall(draw).items())]
+def _draft_row(draw: Draw, lacks: dict[str, int], now: dt.datetime) -> Row:
+    missing = [format_amount(amount, unit) for unit, amount in sorted(lacks.items())]
     should_be_open = draw.opens_at <= now
     note = (
         _("Draft: not published though its entries should be open.")

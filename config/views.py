@@ -26,7 +26,11 @@ from payments.accounts import wallet_balances
 
 _ON_HOME = 6
 _RESULTS = 5
+_TASTE = 3
+"""How many cards of a part a phone shows on the home page (`grid--taste`); a button leads to the others."""
 _ENTRIES_PAGE = 10
+_TIME_TO_JOIN = dt.timedelta(minutes=10)
+"""What a newcomer may take to sign up and confirm the address before entries close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,37 @@ def _stalls(draws: Iterable[Draw], now: dt.datetime) -> list[Stall]:
     return [Stall(draw, shown_phase(draw, now=now), sorted(prize_totals(draw).items())) for draw in draws]
 
 
+def _featured(stalls: list[Stall], now: dt.datetime) -> Stall | None:
+    """The draw on the stage: the first to close that a newcomer can enter and has the time to; else the first."""
+    enough = now + _TIME_TO_JOIN
+    for stall in stalls:
+        draw = stall.draw
+        is_for_all = draw.audience == Draw.Audience.MEMBERS and not (draw.min_age or draw.countries)
+        if is_for_all and draw.closes_at >= enough:
+            return stall
+    return stalls[0] if stalls else None
+
+
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What is on now, what is drawn next, who won last; and how fairness is checked."""
     now = timezone.now()
     draws = Draw.objects.public().prefetch_related("prizes")
     open_stalls = _stalls(draws.open(now).order_by("closes_at")[: _ON_HOME + 1], now)
+    featured = _featured(open_stalls, now)
+    upcoming_stalls = _stalls(draws.upcoming(now).order_by("opens_at")[:3], now)
+    others = [stall for stall in open_stalls if stall is not featured]
+    cards = len(others) + len(upcoming_stalls)
     finished = Draw.objects.filter(status=Draw.Status.COMPLETED).select_related("report")
     return render(
         request,
         "site/home.html",
         {
-            "featured": open_stalls[0] if open_stalls else None,
-            "open_stalls": open_stalls[1:],
+            "featured": featured,
+            "open_stalls": others,
             "waiting_stalls": _stalls(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME], now),
-            "upcoming_stalls": _stalls(draws.upcoming(now).order_by("opens_at")[:3], now),
+            "upcoming_stalls": upcoming_stalls,
+            "more_on_now": max(0, cards - _TASTE),
             "results": [(draw, sorted(draw.report.awarded.items())) for draw in finished[:_RESULTS]],
         },
     )

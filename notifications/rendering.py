@@ -35,16 +35,14 @@ class Words:
     text: str
 
 
-def words_of(delivery: "Delivery", kind: Kind, *, with_links: bool = True) -> Words:
+def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> Words:
     """Subject and text of a delivery. Raises whatever a broken template or variable makes Django raise.
 
-    Without links for anybody but the recipient: whoever reads a secret link can open what it opens.
+    With `for_links` in the place of each link for anybody but the recipient: whoever reads a secret link can open
+    what it opens. In lists too, where nobody reads links, and each would ask the database.
     """
     with _manners_of(delivery):
-        values = values_of(delivery, kind)
-        if not with_links:
-            values |= dict.fromkeys(kind.links, HIDDEN_LINK)
-        return render_words(_engine(), kind, values)
+        return render_words(_engine(), kind, values_of(delivery, kind, for_links=for_links))
 
 
 def mail_of(delivery: "Delivery", kind: Kind) -> tuple[Words, str]:
@@ -55,12 +53,12 @@ def mail_of(delivery: "Delivery", kind: Kind) -> tuple[Words, str]:
         return words, render_html(_engine(), kind, values, words)
 
 
-def values_of(delivery: "Delivery", kind: Kind) -> dict[str, Any]:
-    """What the templates of `kind` see for this delivery."""
+def values_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> dict[str, Any]:
+    """What the templates of `kind` see for this delivery, with `for_links` instead of each of its links."""
     return {
         **variables.decode(delivery.message.context, kind.variables),
         **variables.decode(delivery.params, kind.params),
-        **{name: link(delivery) for name, link in kind.links.items()},
+        **{name: link(delivery) if for_links is None else for_links for name, link in kind.links.items()},
         **standard_values(name=delivery.name, has_inbox=delivery.member_id is not None),
     }
 

@@ -52,7 +52,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     page = Paginator(inbox_of(member=_member(request), now=timezone.now()), LETTERS_A_PAGE).get_page(
         request.GET.get("page")
     )
-    letters = [letter_of(delivery) for delivery in page.object_list]
+    letters = [letter_of(delivery, with_links=False) for delivery in page.object_list]
     return render(request, "notifications/inbox.html", {"page": page, "letters": letters})
 
 

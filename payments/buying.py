@@ -24,7 +24,7 @@ from payments import paystack
 from payments.forms import BuyForm
 from payments.keys import domain
 from payments.models import Payment
-from payments.packages import KIND, packages_on_sale
+from payments.packages import KIND, offers
 from payments.purchasables import NotForSaleError
 from payments.services.asking import NotKnownThereError, check_payment
 from payments.services.checkout import CheckoutError, begin_checkout, paystack_page
@@ -51,10 +51,8 @@ def packages(request: HttpRequest) -> HttpResponse:
         except (NotForSaleError, CheckoutError) as error:
             form.add_error(None, str(error))
     context = {
-        "packages": packages_on_sale(),
-        "chosen": request.POST.get("package", ""),
+        "offers": offers(),
         "form": form,
-        "checkout_key": uuid.uuid4(),
         "is_test": domain() == "test",
     }
     response = render(request, "payments/packages.html", context)

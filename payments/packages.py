@@ -2,6 +2,8 @@
 
 import datetime as dt
 import uuid
+from collections import Counter
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,9 +15,34 @@ from payments.purchasables import NotForSaleError, Purchasable, Quote
 KIND = "package"
 
 
-def packages_on_sale() -> list[Package]:
-    """What a buyer is offered, in its order."""
-    return list(Package.objects.filter(is_active=True))
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A package as a buyer sees it: `each` is the price of one credit, rounded up to a minor unit."""
+
+    package: Package
+    each: int
+    is_best: bool
+    checkout_key: uuid.UUID
+
+
+def offers() -> list[Offer]:
+    """What is on sale, in its order; the best of a currency is the one whose credits cost least, if there are others."""
+    packages = list(Package.objects.filter(is_active=True))
+    cheapest: dict[str, Package] = {}
+    for one in packages:
+        best = cheapest.setdefault(one.currency, one)
+        if one.price * best.credits < best.price * one.credits:
+            cheapest[one.currency] = one
+    currencies = Counter(one.currency for one in packages)
+    return [
+        Offer(
+            package=one,
+            each=-(-one.price // one.credits),
+            is_best=currencies[one.currency] > 1 and cheapest[one.currency] is one,
+            checkout_key=uuid.uuid4(),
+        )
+        for one in packages
+    ]
 
 
 def quote_package(item: str, buyer: User | None, _now: dt.datetime) -> Quote:

@@ -10,7 +10,7 @@ take from holds too little, and `IdempotencyConflictError` when the key belongs 
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -269,6 +269,13 @@ def pool_balances(pool: str) -> dict[str, PoolBalance]:
             if code == prefix + unit:
                 held.setdefault(unit, {})[part] = balance
     return {unit: PoolBalance(**parts) for unit, parts in held.items()}
+
+
+def free_in_pools(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """What is free of each (pool, unit): nothing in a pool that nobody has funded. One query."""
+    codes = {pool_code(pool, unit): (pool, unit) for pool, unit in wanted}
+    held = dict(Account.objects.filter(code__in=codes).values_list("code", "balance"))
+    return {key: held.get(code, 0) for code, key in codes.items()}
 
 
 def _within_pool(

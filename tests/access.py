@@ -321,5 +321,43 @@ TABLE: dict[str, Row] = {**PAGES, **STANDIN, **ACCOUNTS, **API, **ACTS}
 for _name, _model in MODELS.items():
     TABLE |= _pages_of(_name, _model)
 
+# Addresses of things that aren't one member's own, so that Bob asking for Alice's shows nothing. All others are hers, and
+# the first net insists that she gets in and he finds nothing there. Put an address in here only with a reason.
+NOBODYS_OWN = {
+    # A draw is everybody's to read and to enter; what somebody has in it is at other addresses.
+    "draws/<slug:slug>/",
+    "draws/<slug:slug>/enter/",
+    "draws/<slug:slug>/leave/",
+    "draws/<slug:slug>/results/",
+    "draws/<slug:slug>/verify/",
+    "draws/<slug:slug>/proof.json",
+    "draws/<slug:slug>/manifest.json",
+    "draws/<slug:slug>/entries.csv",
+    "draws/<slug:slug>/prizes/<slug:code>-<slug:version>.webp",
+    "api/draws/<slug:slug>/",
+    "api/draws/<slug:slug>/winners/",
+    "api/draws/<slug:slug>/proof/",
+    "post api/draws/<slug:slug>/entries/",  # entering; getting one's entry is asked
+    # Staff alone, by permission.
+    "api/draws/<uuid:draw_id>/status/",
+    "api/draws/<uuid:draw_id>/execute/",
+    # Whoever has the secret may: it is sent to one person. The tests of each ask with a wrong and an old one.
+    "prizes/claim/<str:token>/",
+    "prizes/claim/<str:token>/decline/",
+    "accounts/erasure/<str:token>/",
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$",
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+    # Paystack's stand-in: its key opens them, and whoever has the code of a checkout pays.
+    "standin/paystack/transaction/verify/<str:reference>",
+    "standin/paystack/transfer/verify/<str:reference>",
+    "standin/paystack/checkout/<slug:access_code>/",
+    # The mails of a developer's own site.
+    "dev/mailbox/<str:key>/",
+    "dev/mailbox/<str:key>/html/",
+    # allauth's, which looks only among the keys of who asks.
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/",
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+}
+
 # Not addresses of ours: the admin's answer to what it does not have, and its list of one app's tables.
 PASSED_OVER = ("admin/(?P<url>.*)$", "admin/^(?P<app_label>")

@@ -5,6 +5,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 
 import datetime as dt
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,6 +198,50 @@ def build_world() -> World:
             "django_celery_results.taskresult": TaskResult.objects.create(task_id="one").pk,
         }
     )
+
+
+def fill_world(numbers: Iterable[int]) -> None:
+    """More of what lists show, as often as there are `numbers`: lists must not ask the database once for each row."""
+    now = timezone.now()
+    for number in numbers:
+        people = [alice(), bob(), carol()]
+        opened = make_draw(slug=f"more-open-{number}", members=people, entrants=2)
+        import_csv(opened, f"email,name\nnew{number}@example.org,New\nnobody{number}\n")
+        services.receive_upload(
+            draw=make_draw(slug=f"more-upload-{number}"),
+            file=io.BytesIO(b"later@example.org\n"),
+            file_name="later.csv",
+            by=admin(),
+            now=now,
+        )
+        make_frozen(slug=f"more-frozen-{number}", members=people)
+        make_executed(slug=f"more-done-{number}", members=people, entrants=0, prizes=[CASH])
+        make_executed(slug=f"more-things-{number}", members=[alice()], entrants=0, prizes=[MUG])
+        dinner = make_executed(slug=f"more-dinner-{number}", members=[alice()], entrants=0, prizes=[DINNER])
+        services.claim_award(award=Award.objects.get(about=dinner.about), member=alice(), now=now)
+        ask(make_draft(slug=f"more-large-{number}"), idem_key=f"more:{number}")
+        make_key(alice(), "entries:read")
+        request_erasure(
+            person=person_at(f"leaving{number}@example.org"), by=admin(), reason=f"Case 2.{number}", now=now
+        )
+        Alarm.objects.create(key=f"more-{number}", title="x", mend="x", raised_at=now)
+        FailedSignIn.objects.create(
+            username=f"bob{number}@example.org", ip_address="192.0.2.1", failures_since_start=1
+        )
+        SignedInSession.objects.create(
+            session_key=f"of-alice-elsewhere-{number}",
+            account=alice(),
+            expire_date=now + dt.timedelta(days=1),
+            created_at=now,
+            last_seen_at=now,
+        )
+        PeriodicTask.objects.create(
+            name=f"another job {number}", task="draws.tasks.check", interval=IntervalSchedule.objects.first()
+        )
+        TaskResult.objects.create(task_id=f"more-{number}")
+    while process_notifications(now=now).found_work:
+        pass
+    seal_new_records(now=now + dt.timedelta(seconds=60))
 
 
 ROLES = {

@@ -326,7 +326,7 @@ def _schedules(now: dt.datetime) -> Findings:
 
 
 def _workers(now: dt.datetime) -> Findings:
-    clockwork = vitals.clockwork(now=now)
+    clockwork = vitals.clockwork()
     # That somebody is silent for too long is among the troubles.
     heard = fine if clockwork.runs_at else note
     yield heard("beat", f"Last heard of: {_ago(clockwork.runs_at, now)}.")

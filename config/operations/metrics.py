@@ -18,6 +18,7 @@ from config.operations import signs, vitals
 from config.operations.books import LEDGER
 from draws.models import Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message, State
+from payments.services.figures import buying_figures
 
 _COUNTED = (*WAITING, State.CLAIMED, *DEAD_LETTERS)
 
@@ -39,7 +40,8 @@ def exposition(*, now: dt.datetime) -> bytes:
     def age(moment: dt.datetime | None) -> float | None:
         return None if moment is None else max(0.0, (now - moment).total_seconds())
 
-    waiting, clockwork, seen = vitals.waiting(now=now), vitals.clockwork(now=now), signs.last_seen()
+    seen = signs.last_seen()
+    waiting, clockwork = vitals.waiting(now=now), vitals.clockwork(seen=seen)
     gauges("draws_due", "Draws whose next step is due.", "step", _draws_due(now))
     gauge("draws_overdue", "Draws not drawn 5 minutes after their time.", Draw.objects.overdue(now).count())
     failed = Draw.objects.unfinished().exclude(execution_error="")
@@ -54,6 +56,14 @@ def exposition(*, now: dt.datetime) -> bytes:
     gauge("messages_to_expand", "Messages not expanded.", Message.objects.to_expand(now).order_by().count())
     oldest = age(waiting.oldest_delivery_at) or 0
     gauge("delivery_oldest_due_seconds", "Age of the oldest due message or delivery.", oldest)
+
+    buying = buying_figures(now=now)
+    gauges("payments_recent", "Payments begun within 24 hours.", "status", {**buying.payments})
+    gauges("webhook_events_recent", "Paystack's events within 24 hours.", "state", {**buying.events})
+    gauge("webhook_duplicates_recent", "Repeats of events that came within 24 hours.", buying.duplicates)
+    gauge("webhook_refused_recent", "Requests refused for their signature within 24 hours.", buying.refused)
+    gauge("reviews_open", "Matters of payments that wait for a person.", buying.reviews_open)
+    gauge("review_oldest_seconds", "Age of the oldest of them.", age(buying.oldest_review_at) or 0)
 
     ledger = seen.get(LEDGER)
     gauge("ledger_faults", "Differences the last check found.", ledger.faults if ledger else None)

@@ -63,7 +63,7 @@ def all_troubles(*, now: dt.datetime, watched_since: dt.datetime | None = None) 
 
 
 def _silent(now: dt.datetime, since: dt.datetime | None) -> Iterator[Trouble]:
-    clockwork = vitals.clockwork(now=now)
+    clockwork = vitals.clockwork()
     beat_late = dt.timedelta(seconds=settings.BEAT_LATE_SECONDS)
     if _is_silent(clockwork.runs_at, now, beat_late, since):
         yield Trouble(

@@ -57,7 +57,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _from_database(now: dt.datetime) -> dict[str, dict[str, Any]]:
-    clockwork, waiting = vitals.clockwork(now=now), vitals.waiting(now=now)
+    clockwork, waiting = vitals.clockwork(), vitals.waiting(now=now)
     beat = _aged(clockwork.runs_at, now, beat_late_after())
     if clockwork.runs_at is None:
         beat["state"] = "degraded"

@@ -11,10 +11,11 @@ from django_celery_beat.models import PeriodicTask
 
 from audit.models import Record
 from audit.services import newest_seal
+from config.models import Sign
 from config.operations import signs
 from config.schedule import WORKER_JOBS
 from draws.models import Draw
-from draws.services.monitoring import executor_health, last_beat
+from draws.services.monitoring import last_beat, last_run
 from notifications.models import Delivery, Message
 
 REDIS_TIMEOUT_S = 1.0
@@ -82,16 +83,17 @@ def answering_workers(*, timeout_s: float = 1.5) -> dict[str, list[str]]:
     return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(found.items())}
 
 
-def clockwork(*, now: dt.datetime) -> Clockwork:
-    """Who runs the jobs."""
-    seen = signs.last_seen()
+def clockwork(*, seen: dict[str, Sign] | None = None) -> Clockwork:
+    """Who runs the jobs; `seen` are the signs of life, where the caller has them."""
+    seen = signs.last_seen() if seen is None else seen
     switched_on = set(PeriodicTask.objects.filter(enabled=True).values_list("name", flat=True))
     workers = {
         job.queue: sign.at if (sign := seen.get(signs.worker_sign(job.queue))) else None
         for job in WORKER_JOBS
         if job.name in switched_on
     }
-    return Clockwork(executor_health(now=now).last_beat_at, last_beat(), workers)
+    beat_at = last_beat()
+    return Clockwork(last_run(beat_at), beat_at, workers)
 
 
 def waiting(*, now: dt.datetime) -> Waiting:

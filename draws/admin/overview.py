@@ -1,6 +1,7 @@
 """What the page of a draw shows its staff beside the form: checklist, figures, pool, timeline, trail, outcome."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from draws.services.history import story_of
 from payments.approvals import amounts_text, words_of_act
 from payments.models import Approval
 from payments.money import format_amount
-from payments.pools import pool_balances
+from payments.pools import free_in_pools, pool_balances
 
 PHASES = {
     "draft": ("", pgettext_lazy("state of a draw", "Draft")),
@@ -96,12 +97,21 @@ def _item(check: Check, draw: Draw, now: dt.datetime) -> Item:
 
 def shortfall(draw: Draw) -> dict[str, int]:
     """What a draft's prizes cost beyond what its pool holds, by unit; a published draw has it reserved."""
-    if draw.status != Draw.Status.DRAFT:
-        return {}
-    held = pool_balances(draw.pool)
-    costs = prize_totals(draw)
-    free = {unit: held[unit].free if unit in held else 0 for unit in costs}
-    return {unit: cost - free[unit] for unit, cost in costs.items() if cost > free[unit]}
+    return shortfalls([draw])[draw.pk]
+
+
+def shortfalls(draws: Sequence[Draw]) -> dict[int, dict[str, int]]:
+    """`shortfall` of each, by primary key. One query, and one for their prizes where they weren't fetched."""
+    costs = {draw.pk: prize_totals(draw) if draw.status == Draw.Status.DRAFT else {} for draw in draws}
+    free = free_in_pools((draw.pool, unit) for draw in draws for unit in costs[draw.pk])
+    return {
+        draw.pk: {
+            unit: cost - free[draw.pool, unit]
+            for unit, cost in costs[draw.pk].items()
+            if cost > free[draw.pool, unit]
+        }
+        for draw in draws
+    }
 
 
 def amounts(draw_totals: dict[str, int]) -> list[str]:

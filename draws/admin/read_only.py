@@ -11,7 +11,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
     actions = None
     show_full_result_count = False
-    list_per_page = 50
+    list_per_page = 25
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -47,10 +47,14 @@ def note_outside_run(*, now: dt.datetime) -> None:
     cache.set(_OUTSIDE_RUN, now, _OUTSIDE_RUN_KEPT_S)
 
 
+def last_run(beat_at: dt.datetime | None) -> dt.datetime | None:
+    """When the jobs were last sent: by beat, whose time the caller knows, or by an outside scheduler."""
+    return max((at for at in (beat_at, cache.get(_OUTSIDE_RUN)) if at is not None), default=None)
+
+
 def executor_health(*, now: dt.datetime) -> Health:
     """Whether draws will be executed at their time. Beat and an outside scheduler count alike."""
-    beats = [beat for beat in (last_beat(), cache.get(_OUTSIDE_RUN)) if beat is not None]
-    last = max(beats, default=None)
+    last = last_run(last_beat())
     overdue = Draw.objects.overdue(now).count()
     is_alive = last is not None and last >= now - beat_late_after()
     return Health(is_alive and not overdue, now, last, overdue)

@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 
 from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
+from audit.admin_fields import once
 from notifications import kinds
 from notifications.admin.filters import DeliveryKindFilter, KindFilter, MessageStateFilter, QueueFilter
 from notifications.handles import delivery_id_of
@@ -28,7 +29,7 @@ from notifications.models import (
     Message,
     State,
 )
-from notifications.rendering import words_of
+from notifications.rendering import HIDDEN_LINK, words_of
 from notifications.services import (
     IrrevocableError,
     cancel_deliveries,
@@ -104,6 +105,7 @@ class MessageAdmin(OutboxAdmin):
         return _preformatted(json.dumps(message.context, ensure_ascii=False, indent=2))
 
     @admin.display(description=_("deliveries"))
+    @once
     def outcome(self, message: Message) -> SafeString:
         """How many deliveries are in which state, with links to them."""
         counts = (
@@ -120,6 +122,7 @@ class MessageAdmin(OutboxAdmin):
         )
 
     @admin.display(description=_("as its first recipient reads it"))
+    @once
     def preview(self, message: Message) -> SafeString:
         """Rendered for the first of its deliveries."""
         delivery = Delivery.objects.filter(message=message).order_by("pk").first()
@@ -247,6 +250,7 @@ class DeliveryAdmin(OutboxAdmin):
         )
 
     @admin.display(description=_("words"))
+    @once
     def preview(self, delivery: Delivery) -> SafeString:
         """Subject and text as the person reads them."""
         return _words(delivery)
@@ -310,7 +314,7 @@ def _chosen(queryset: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def _words(delivery: Delivery) -> SafeString:
     try:
-        words = words_of(delivery, kinds.get(delivery.message.kind), with_links=False)
+        words = words_of(delivery, kinds.get(delivery.message.kind), for_links=HIDDEN_LINK)
     except Exception as error:  # a broken template is shown as what it is, to the one who can mend it
         return _preformatted(f"{type(error).__name__}: {error}")
     return _preformatted(f"{words.subject}\n\n{words.text}")

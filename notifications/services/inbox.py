@@ -37,11 +37,16 @@ def inbox_of(*, member: User, now: dt.datetime) -> DeliveryQuerySet:
     return inbox
 
 
-def letter_of(delivery: Delivery) -> Letter:
-    """The words of an inbox delivery; a kind that is gone or broken still shows that something was said."""
+def letter_of(delivery: Delivery, *, with_links: bool = True) -> Letter:
+    """The words of an inbox delivery; a kind that is gone or broken still shows that something was said.
+
+    Lists leave the links out: a row shows its first words, and leads to the letter.
+    """
     try:
         kind = kinds.get(delivery.message.kind)
-        return Letter(delivery, words_of(delivery, kind), str(kind.title))
+        return Letter(
+            delivery, words_of(delivery, kind, for_links=None if with_links else ""), str(kind.title)
+        )
     except Exception:  # one unreadable message must not cost a member the whole inbox
         return Letter(delivery, Words("This message can't be shown", ""), delivery.message.kind)
 

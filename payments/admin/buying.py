@@ -27,6 +27,7 @@ from payments.ledger import LedgerError
 from payments.models import Dispute, Package, Payment, Refund, WebhookEvent
 from payments.money import format_amount
 from payments.services.asking import NotKnownThereError, reconcile_payment
+from payments.services.figures import total_spent
 from payments.services.refunding import RefundError, refundable, request_refund
 from payments.services.settling import Result
 from payments.services.webhook import work_on
@@ -91,6 +92,7 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
         "channel",
         "paystack_id",
         "can_go_back",
+        "paid_in_all",
         "check_after",
         "checks",
         "entry",
@@ -122,6 +124,14 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
             "amount": format_amount(worth, obj.currency),
             "credits": unused,
         }
+
+    @display(description=gettext_lazy("payer has paid in all"))
+    def paid_in_all(self, obj: Any) -> str:
+        if obj.member is None:
+            return "–"
+        if not hasattr(obj, "spent"):
+            obj.spent = total_spent(obj.member)
+        return ", ".join(format_amount(total, unit) for unit, total in obj.spent.items()) or "–"
 
     @action(
         description=gettext_lazy("Ask Paystack"),

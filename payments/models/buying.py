@@ -182,6 +182,20 @@ class Payment(models.Model):
         return f"payments.payment:{self.public_id}"
 
     @property
+    def channel_words(self) -> str:
+        """How it was paid, as people say it: `mobile money`."""
+        return self.channel.replace("_", " ")
+
+    @property
+    def tone(self) -> str:
+        """How its badge looks."""
+        if self.status == self.Status.SUCCEEDED:
+            return "good"
+        if self.status in (self.Status.FAILED, self.Status.DISPUTED):
+            return "bad"
+        return "warn" if self.status in self.OPEN else ""
+
+    @property
     def is_paid(self) -> bool:
         """Whether money was taken and booked, whatever became of it later."""
         return self.status in self.PAID

@@ -141,7 +141,8 @@ def compare_with_listing(*, now: dt.datetime) -> int:
         found = paystack.list_transactions(since=since, until=now, page=page)
         pages, page = found.pages, page + 1
         paid = {one.reference: one for one in found.items if one.status == SUCCESS}
-        listed |= paid.keys()
+        # What went back whole is called reversed there; it was paid all the same.
+        listed |= {one.reference for one in found.items if one.status in (SUCCESS, "reversed")}
         ours = {one.reference: one for one in Payment.objects.filter(reference__in=paid)}
         for reference, one in paid.items():
             payment = ours.get(reference)

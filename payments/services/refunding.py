@@ -124,7 +124,8 @@ def note_event(
     if number is not None:
         named = [refund for refund in refunds if refund.paystack_id == number]
         refunds = named or [refund for refund in refunds if refund.paystack_id is None]
-    fitting = [refund for refund in refunds if refund.amount == amount]
+    # What we have not asked for yet can't be what Paystack speaks of.
+    fitting = [refund for refund in refunds if refund.amount == amount and refund.was_sent]
     still_open = [refund for refund in fitting if refund.state in Refund.OPEN]
     if still_open and len(fitting) == 1:
         apply_status(refund=still_open[0], status=status, paystack_id=number, now=now)

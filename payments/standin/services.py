@@ -230,7 +230,11 @@ def way_back(row: Transaction) -> str:
     if not row.callback_url:
         return ""
     parts = urlsplit(row.callback_url)
-    query = [*parse_qsl(parts.query), ("trxref", row.reference), ("reference", row.reference)]
+    query = [
+        *parse_qsl(parts.query, keep_blank_values=True),
+        ("trxref", row.reference),
+        ("reference", row.reference),
+    ]
     return parts._replace(query=urlencode(query)).geturl()
 
 

@@ -9,5 +9,6 @@ from payments.standin import services, webhooks
 @shared_task(name="payments.standin.tasks.sweep")
 def sweep() -> None:
     """Move on what moves by itself, and send the webhooks that are due."""
-    services.move_on(now=timezone.now())
+    with webhooks.sending_here():
+        services.move_on(now=timezone.now())
     webhooks.send_due(now=timezone.now())

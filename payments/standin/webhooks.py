@@ -11,7 +11,9 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import IO, Any
 
@@ -30,6 +32,7 @@ HOLD = timedelta(seconds=30)
 OVERTAKEN = timedelta(seconds=5)
 SOON, SOON_TIMES = timedelta(minutes=3), 4
 LATER, GIVE_UP = timedelta(hours=1), timedelta(hours=72)
+_SENDS_HERE: ContextVar[bool] = ContextVar("sends_here", default=False)
 
 
 def enqueue(event: Mapping[str, Any], *, now: datetime) -> None:
@@ -58,8 +61,20 @@ def enqueue(event: Mapping[str, Any], *, now: datetime) -> None:
     transaction.on_commit(send_soon)
 
 
+@contextmanager
+def sending_here() -> Iterator[None]:
+    """For who calls `send_due` itself afterwards, such as a command, whose threads would end with it half-way."""
+    token = _SENDS_HERE.set(True)
+    try:
+        yield
+    finally:
+        _SENDS_HERE.reset(token)
+
+
 def send_soon() -> None:
     """Send what is due, in a thread: whoever caused it does not wait for the site's answer."""
+    if _SENDS_HERE.get():
+        return
     threading.Thread(target=_send_and_leave, name="standin-webhooks", daemon=True).start()
 
 

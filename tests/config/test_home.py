@@ -14,6 +14,7 @@ from tests.config.test_pages import assert_is_a_page
 from tests.factories import admin, alice, bob, carol
 
 HOUR = dt.timedelta(hours=1)
+MINUTE = dt.timedelta(minutes=1)
 
 
 def draft(title: str, *, opens: dt.timedelta, closes: dt.timedelta) -> Draw:
@@ -218,3 +219,42 @@ class TestDashboard:
             services.enter_draw(draw=open_draw(f"Raffle {number}"), member=alice(), now=timezone.now())
         assert page(member, "/dashboard/").count('<th scope="row">') == 10
         assert page(member, "/dashboard/?page=2").count('<th scope="row">') == 2
+
+
+@pytest.mark.django_db
+class TestTheDrawOnTheStage:
+    def test_it_is_one_that_a_newcomer_has_the_time_to_enter(self, client):
+        published("Last call", opens=-HOUR, closes=3 * MINUTE)
+        late_show = draft("Late show", opens=-HOUR, closes=HOUR)
+        late_show.min_age = 18
+        late_show.save()
+        services.publish_draw(draw=late_show, by=admin(), now=timezone.now())
+        published("Harvest fair", opens=-HOUR, closes=2 * HOUR)
+        page = client.get("/")
+        assert page.context["featured"].draw.title == "Harvest fair"
+        assert [stall.draw.title for stall in page.context["open_stalls"]] == ["Last call", "Late show"]
+        assert "/accounts/signup/?next=/draws/harvest-fair/" in page.content.decode()
+
+    def test_where_all_close_at_once_it_is_the_first_to_close(self, client):
+        published("Last call", opens=-HOUR, closes=3 * MINUTE)
+        assert client.get("/").context["featured"].draw.title == "Last call"
+
+    def test_without_a_draw_one_joins_and_sees_the_draws(self, client):
+        assert "/accounts/signup/?next=/draws/" in client.get("/").content.decode()
+
+    def test_a_phone_leads_on_from_the_first_three(self, client):
+        for name in ("One", "Two", "Three", "Four"):
+            published(name, opens=-HOUR, closes=HOUR)
+        assert "more_on_now" in client.get("/").context
+        assert client.get("/").context["more_on_now"] == 0
+        published("Five", opens=-HOUR, closes=HOUR)
+        assert "See 1 more draw" in client.get("/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_draw_that_is_cancelled_promises_no_drawing(client):
+    draw = open_draw("Rooftop concert")
+    services.cancel_draw(draw=draw, by=admin(), reason="Rain", now=timezone.now())
+    page = client.get(draw.get_absolute_url()).content.decode()
+    assert "Nothing is drawn any more." in page
+    assert 'stepper__title">Drawn' not in page

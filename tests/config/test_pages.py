@@ -108,7 +108,7 @@ class TestEveryPage:
         settings.EMBEDDED = False
         page = client.get("/accounts/login/").content.decode()
         assert "/dev/mailbox/" not in page
-        assert "make run" not in page
+        assert "fairground-demo" not in page
 
 
 @pytest.mark.django_db

@@ -120,7 +120,7 @@ class TestMetrics:
         assert told["draws_overdue"] == 0
 
     def test_every_query_is_cheap_and_there_are_few(self, scrape, django_assert_max_num_queries):
-        with django_assert_max_num_queries(30):
+        with django_assert_max_num_queries(36):
             scrape()
 
 

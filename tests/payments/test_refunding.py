@@ -375,3 +375,15 @@ def test_a_package_in_another_currency_goes_back_in_that_currency(there):
     assert refundable(Payment.objects.get()) == (3, 1_001)
     ask(payment, 1)
     assert Refund.objects.get().amount == 333
+
+
+@pytest.mark.django_db
+def test_a_refund_made_elsewhere_is_not_taken_for_ours_that_nobody_has_sent_yet(client, there):
+    payment = paid()
+    ask(payment, 10)
+    refund = Refund.objects.get()
+    send(client, event("processed", refund))
+    refund.refresh_from_db()
+    assert refund.state == "requested"
+    assert ReviewItem.objects.get().kind == "refund"
+    assert_books_balance()

@@ -220,6 +220,16 @@ class TestWebhooks:
         data = json.loads(heard.body)["data"]
         assert (data["reference"], data["status"], data["amount"]) == ("fg-1", "success", 40_000)
 
+    def test_the_command_has_sent_what_it_caused_before_it_ends(self, elsewhere, receiver):
+        begin(elsewhere, callback_url="")
+        Transaction.objects.update(pay_at=timezone.now())
+        assert elsewhere.manage("standin", "sweep").strip() == "moved 1, heard 1"
+        assert elsewhere.manage("standin", "dispute", "fg-1").strip() == "charge.dispute.create: 1 heard"
+        assert [heard.json["event"] for heard in receiver.heard] == [
+            "charge.success",
+            "charge.dispute.create",
+        ]
+
     def test_worker_and_beat_move_a_refund_to_its_end(self, elsewhere, receiver):
         elsewhere.manage("sync_schedule")
         pay(elsewhere)

@@ -7,13 +7,14 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
 from payments.paystack import signature_is_valid
 from payments.paystack_answers import read_refund, read_transaction, read_transfer
 from payments.standin import services, shapes, webhooks
-from payments.standin.models import Behaviour, OutgoingWebhook, Recipient, Refund, Transfer
+from payments.standin.models import Behaviour, OutgoingWebhook, Recipient, Refund, Transaction, Transfer
 from tests.fakes.webhook import FakeReceiver, Trick
 
 EVENT = {"event": "charge.success", "data": {"reference": "fg-ä"}}
@@ -127,6 +128,23 @@ class TestTogether:
         assert before == []
         assert len(receiver.heard) == 1
         assert OutgoingWebhook.objects.get().heard_at is not None
+
+    @pytest.mark.parametrize("arguments", [("sweep",), ("dispute", "fg-1")], ids=" ".join)
+    def test_a_command_leaves_nothing_to_a_thread_that_ends_with_it(
+        self, cloned_db, receiver, monkeypatch, arguments
+    ):
+        now = timezone.now()
+        asked = {"reference": "fg-1", "email": "a@b.example", "amount": 500, "currency": "KES"}
+        row = services.begin(asked=asked, now=now)
+        if arguments[0] == "sweep":
+            services.pay_late(access_code=row.access_code, after=timedelta(0), now=now)
+        else:
+            Transaction.objects.update(status="success", paid_at=now)
+        threads = []
+        monkeypatch.setattr(webhooks, "_send_and_leave", lambda: threads.append(1))
+        call_command("standin", *arguments)
+        assert len(receiver.heard) == 1
+        assert threads == []
 
     def test_one_whose_sender_was_killed_is_sent_by_the_next(self, cloned_db, receiver, monkeypatch):
         monkeypatch.setattr(webhooks, "send_soon", lambda: None)

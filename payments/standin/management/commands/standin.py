@@ -62,10 +62,10 @@ class Command(BaseCommand):
 
     def _dispute(self, *, reference: str, event: str, resolution: str, **options: Any) -> None:
         try:
-            services.dispute(reference=reference, what=event, resolution=resolution, now=timezone.now())
+            with webhooks.sending_here():
+                services.dispute(reference=reference, what=event, resolution=resolution, now=timezone.now())
         except services.RefusedError as error:
             raise CommandError(f"{error}: {reference}") from None
-        # Not left to the thread, which would end with this process.
         self.stdout.write(f"charge.dispute.{event}: {webhooks.send_due(now=timezone.now())} heard")
 
     def _show(self, **options: Any) -> None:
@@ -80,7 +80,8 @@ class Command(BaseCommand):
             self.stdout.write(str(behaviour))
 
     def _sweep(self, **options: Any) -> None:
-        moved = services.move_on(now=timezone.now())
+        with webhooks.sending_here():
+            moved = services.move_on(now=timezone.now())
         heard = webhooks.send_due(now=timezone.now())
         self.stdout.write(f"moved {moved}, heard {heard}")
 
