@@ -32,9 +32,9 @@ from benchmarks.scratch import in_a_process, scratch_database
 from benchmarks.servers import p95, serving
 
 CLIENTS = (50, 8)
-EVENTS = 100
+EVENTS = 500
 """In each round."""
-ROUNDS = 1
+ROUNDS = 3
 BUYERS = 200
 REACH_MS = 100
 KEY = "sk_test_" + "b" * 40
