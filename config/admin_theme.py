@@ -21,8 +21,8 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "config.dashboard.admin_home",
     "STYLES": [
         lambda request: static("css/admin.css"),
-        lambda request: static("css/admin_mends.css"),
         lambda request: static("css/admin_lists.css"),
+        lambda request: static("css/admin_mends.css"),
         lambda request: static("css/plots.css"),
     ],
     "SIDEBAR": {

@@ -8,6 +8,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template import loader
@@ -70,20 +71,27 @@ def _featured(stalls: list[Stall], now: dt.datetime) -> Stall | None:
 def home(request: HttpRequest) -> HttpResponse:
     """What is on now, what is drawn next, who won last; and how fairness is checked."""
     now = timezone.now()
-    draws = Draw.objects.public().prefetch_related("prizes")
-    open_stalls = _stalls(draws.open(now).order_by("closes_at")[: _ON_HOME + 1], now)
+    draws = Draw.objects.for_cards()  # what is open, to come or waiting is public
+    open_draws = list(draws.open(now).order_by("closes_at")[: _ON_HOME + 1])
+    upcoming = list(draws.upcoming(now).order_by("opens_at")[:3])
+    waiting = list(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME])
+    prefetch_related_objects([*open_draws, *upcoming, *waiting], "prizes")
+    open_stalls, upcoming_stalls = _stalls(open_draws, now), _stalls(upcoming, now)
     featured = _featured(open_stalls, now)
-    upcoming_stalls = _stalls(draws.upcoming(now).order_by("opens_at")[:3], now)
     others = [stall for stall in open_stalls if stall is not featured]
     cards = len(others) + len(upcoming_stalls)
-    finished = Draw.objects.filter(status=Draw.Status.COMPLETED).select_related("report")
+    finished = (
+        Draw.objects.filter(status=Draw.Status.COMPLETED)
+        .select_related("report")
+        .only("slug", "title", "executed_at", "report__awarded", "report__winners_count")
+    )
     return render(
         request,
         "site/home.html",
         {
             "featured": featured,
             "open_stalls": others,
-            "waiting_stalls": _stalls(draws.awaiting_draw(now).order_by("draw_at")[:_ON_HOME], now),
+            "waiting_stalls": _stalls(waiting, now),
             "upcoming_stalls": upcoming_stalls,
             "more_on_now": max(0, cards - _TASTE),
             "results": [(draw, sorted(draw.report.awarded.items())) for draw in finished[:_RESULTS]],

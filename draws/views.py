@@ -2,6 +2,9 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,11 @@ from draws.verifier import verify_draw
 _PAGE = 12
 _WINNERS_PAGE = 50
 _COUNT_LIFE_S = 5
+_WINNER_SHOWN = (
+    *("slot", "ticket", "draw_id", "entry__pid", "entry__member__display_name", "entry__member__shows_name"),
+    *("prize__draw_id", "prize__title", "prize__kind", "prize__amount"),
+)
+"""What the page of results shows of a winner."""
 
 
 def _public_draw(slug: str) -> Draw:
@@ -206,25 +214,27 @@ def receipt(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def results(request: HttpRequest, slug: str) -> HttpResponse:
     """Who won, and how to check it. Before the draw it is the draw's page."""
-    draw = _public_draw(slug)
+    # The proof holds a row for each rank, and is read only where something happened since.
+    public = Draw.objects.public().select_related("report").defer("report__proof", "description", "rules")
+    draw = get_object_or_404(public, slug=slug)
     if draw.status != Draw.Status.COMPLETED:
         return redirect(draw)
     standing = (
         Winner.objects.filter(draw=draw, state__in=Winner.STANDING)
-        .select_related("entry__member", "prize__draw")
+        .select_related("entry__member", "prize")
+        .only(*_WINNER_SHOWN)
         .order_by("slot")
     )
     page = Paginator(standing, _WINNERS_PAGE).get_page(request.GET.get("page"))
     # Also of somebody who was entered before they had an account.
     mine = services.entry_of(draw=draw, member=request.user) if isinstance(request.user, User) else None
-    for winner in page.object_list:
-        winner.is_me = mine is not None and winner.entry_id == mine.pk  # type: ignore[attr-defined]
     return render(
         request,
         "draws/results.html",
         {
             "draw": draw,
             "winners": page,
+            "groups": _by_prize(draw, page.object_list, mine),
             "report": draw.report,
             "notes": story_of(draw, now=timezone.now()),
             "turns": turns_of(draw),
@@ -233,6 +243,24 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             "verify_command": "python verify_draw.py proof.json entries.csv",
         },
     )
+
+
+def _by_prize(draw: Draw, winners: Iterable[Winner], mine: Entry | None) -> list[tuple[Any, ...]]:
+    """What `parts/winners.html` shows: (pk, title, unit, amount, rows) of each prize, in the order of the slots.
+
+    A row is (name, start of the public id, ticket, whether it is the first slot, whether it is the reader).
+    """
+    groups = []
+    for _pk, of_prize in groupby(winners, key=attrgetter("prize_id")):
+        batch = list(of_prize)
+        prize = batch[0].prize
+        prize.draw = draw  # its unit is the draw's, which is at hand
+        rows = [
+            (win.display_name, win.entry.pid_hex[:12], win.ticket, win.slot == 0, win.entry == mine)
+            for win in batch
+        ]
+        groups.append((prize.pk, prize.title, prize.unit, prize.amount, rows))
+    return groups
 
 
 @require_GET

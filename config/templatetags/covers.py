@@ -7,6 +7,7 @@ The SVG stands inline in the page and carries presentation attributes only: our 
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from django import template
@@ -223,8 +224,9 @@ MOTIFS: tuple[Callable[[Dice, Palette], str], ...] = (_sunburst, _big_top, _whee
 WITH_LIGHTS = (_wheel, _drum)
 
 
+@lru_cache(maxsize=512)
 def cover_svg(slug: str) -> str:
-    """The inside of the cover's SVG for this slug, in a 640 × 360 frame."""
+    """The inside of the cover's SVG for this slug, in a 640 × 360 frame. Kept: it is always the same."""
     dice = Dice(slug)
     palette = PALETTES[dice.below(len(PALETTES))]
     motif = MOTIFS[dice.below(len(MOTIFS))]

@@ -32,6 +32,24 @@ class DrawQuerySet(models.QuerySet["Draw"]):
             status=Draw.Status.CANCELLED, published_at__isnull=True
         )
 
+    def for_cards(self) -> "DrawQuerySet":
+        """Only what a card shows, and what its phase and the choice of the draw on the stage hang on."""
+        return self.only(
+            *(
+                "slug",
+                "title",
+                "status",
+                "audience",
+                "min_age",
+                "countries",
+                "currency",
+                "manifest",
+                "sources",
+            ),
+            *("public_id", "secret_encrypted"),
+            *("opens_at", "closes_at", "draw_at", "frozen_at", "executed_at"),
+        )
+
     def open(self, now: dt.datetime) -> "DrawQuerySet":
         """Draws that take entries at `now`."""
         return self.filter(status=Draw.Status.ACTIVE, frozen_at=None, opens_at__lte=now, closes_at__gt=now)
@@ -288,6 +306,12 @@ class Draw(models.Model):
     def is_finished(self) -> bool:
         """Nothing more will happen to this draw."""
         return self.status in (self.Status.COMPLETED, self.Status.CANCELLED, self.Status.VOID)
+
+    @property
+    def first_prize(self) -> tuple[str, int, bool]:
+        """(title, quantity, whether there are others) of the prize a card names; all empty where there is none."""
+        prizes = list(self.prizes.all()) if self.pk else []
+        return (prizes[0].title, prizes[0].quantity, len(prizes) > 1) if prizes else ("", 0, False)
 
     def phase(self, now: dt.datetime) -> str:
         """What a visitor sees: draft, upcoming, open, closed, frozen, drawing, completed, void, cancelled."""

@@ -155,7 +155,7 @@ def _resolve(
             payment=payment,
             now=now,
         )
-    resolve_by_itself(key=_review_key(dispute), note=resolution or dispute.state, now=now)
+    resolve_by_itself(_review_key(dispute), note=resolution or dispute.state, now=now)
     record(
         actor=None,
         action="dispute.resolved",

@@ -93,7 +93,7 @@ def _finish(withdrawal: Withdrawal, state: State, status: str, code: str, now: d
     withdrawal.transfer_code = code or withdrawal.transfer_code
     withdrawal.finished_at, withdrawal.try_after = now, None
     withdrawal.save()
-    resolve_by_itself(key=review_key(withdrawal), note=status, now=now)
+    resolve_by_itself(review_key(withdrawal), note=status, now=now)
     record(
         actor=None,
         action=f"withdrawal.{state}",

@@ -174,7 +174,7 @@ def apply_status(*, refund: Refund, status: str, paystack_id: int | None, now: d
             refund.state = State.PROCESSED if status == "processed" else State.FAILED
             refund.finished_at, refund.try_after = now, None
             refund.save()
-            resolve_by_itself(key=_review_key(refund), note=status, now=now)
+            resolve_by_itself(_review_key(refund), note=status, now=now)
             record(
                 actor=None,
                 action=f"refund.{refund.state}",

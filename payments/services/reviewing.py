@@ -68,10 +68,10 @@ def resolve_review(*, item: ReviewItem, note: str, by: User | None, now: dt.date
     return item
 
 
-def resolve_by_itself(*, key: str, note: str, now: dt.datetime) -> None:
-    """Close what has mended itself, if it is open. In the caller's transaction."""
-    item = ReviewItem.objects.select_for_update().filter(key=key).exclude(state=State.RESOLVED).first()
-    if item is not None:
+def resolve_by_itself(*keys: str, note: str, now: dt.datetime) -> None:
+    """Close what has mended itself, as far as it is open. In the caller's transaction."""
+    mended = ReviewItem.objects.select_for_update().filter(key__in=keys).exclude(state=State.RESOLVED)
+    for item in mended.order_by("pk"):
         ReviewNote.objects.create(item=item, by=None, at=now, text=note)
         _close(item, by=None, now=now)
 

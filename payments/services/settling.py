@@ -25,6 +25,8 @@ from payments.purchasables import purchasable
 from payments.services.reviewing import open_review, resolve_by_itself
 
 Status = Payment.Status
+_MENDED = (ReviewItem.Kind.AMOUNT, ReviewItem.Kind.CURRENCY, ReviewItem.Kind.DOMAIN, "not-settled")
+"""What was wrong with a payment until it was settled."""
 
 
 class Source(StrEnum):
@@ -84,7 +86,7 @@ def settle_payment(
     covers the price; otherwise it opens a review item. What the owner of the bought kind raises undoes all of it.
     """
     with transaction.atomic():
-        payment = Payment.objects.select_for_update().get(pk=payment.pk)
+        payment = Payment.objects.select_for_update(of=("self",)).select_related("member").get(pk=payment.pk)
         was = payment.status
         if charge.status != SUCCESS:
             result = _not_paid(payment, charge, now)
@@ -157,11 +159,11 @@ def _book(payment: Payment, charge: Charge, *, source: Source, by: User | None, 
         },
         now=now,
     )
-    kinds = (ReviewItem.Kind.AMOUNT, ReviewItem.Kind.CURRENCY, ReviewItem.Kind.DOMAIN, "not-settled")
-    for matter in kinds:
-        resolve_by_itself(
-            key=f"payment:{payment.public_id}:{matter}", note=_("It was settled after all."), now=now
-        )
+    resolve_by_itself(
+        *(f"payment:{payment.public_id}:{matter}" for matter in _MENDED),
+        note=_("It was settled after all."),
+        now=now,
+    )
     if payment.member is not None:
         notify(
             kind="payments.payment_settled",

@@ -60,8 +60,8 @@ def receive(*, body: bytes, now: dt.datetime) -> Answer:
 
     Raises `django.db.DatabaseError` (or `InterfaceError`) where it could not be kept.
     """
-    event_id = _keep(body, now)
-    return work_on(event_id=event_id, now=now)
+    event_id, finished = _keep(body, now)
+    return finished or work_on(event_id=event_id, now=now)
 
 
 def work_on(*, event_id: int, now: dt.datetime) -> Answer:
@@ -111,8 +111,11 @@ def count_refusal(*, reason: str, now: dt.datetime) -> None:
         log.warning("webhook_refusal_not_counted", reason=reason)
 
 
-def _keep(body: bytes, now: dt.datetime) -> int:
-    """One statement, committed when it returns. A repeat is counted, and brings back what had failed."""
+def _keep(body: bytes, now: dt.datetime) -> tuple[int, Answer | None]:
+    """One statement, committed when it returns: the event, and its answer where it is a repeat of a finished one.
+
+    A repeat is counted, and brings back what had failed.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -120,16 +123,18 @@ def _keep(body: bytes, now: dt.datetime) -> int:
                 delivery_count, first_at, last_at, attempts, try_after)
             VALUES (%s, %s, '', '', 'received', false, '', 1, %s, %s, 0, %s)
             ON CONFLICT (digest) DO UPDATE SET delivery_count = event.delivery_count + 1, last_at = excluded.last_at
-            RETURNING id
+            RETURNING id, state, answer, is_flagged
             """,
             [hashlib.sha256(body).digest(), body, now, now, now + LEASE],
         )
-        return int(cursor.fetchone()[0])
+        event_id, state, answer, is_flagged = cursor.fetchone()
+    is_finished = state not in (State.RECEIVED, State.FAILED)
+    return int(event_id), Answer(answer or 200, is_flagged) if is_finished else None
 
 
 def _finish(event: WebhookEvent, done: _Done, now: dt.datetime) -> None:
     if event.state == State.FAILED:
-        resolve_by_itself(key=_review_key(event), note=_("It was worked on at a later attempt."), now=now)
+        resolve_by_itself(_review_key(event), note=_("It was worked on at a later attempt."), now=now)
     event.state, event.outcome, event.payment = done.state, done.outcome[:300], done.payment
     event.answer = event.answer or done.answer
     event.attempts += 1

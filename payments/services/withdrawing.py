@@ -284,7 +284,7 @@ def _give_back(
     withdrawal.state, withdrawal.reason = state, reason[:300]
     withdrawal.finished_at, withdrawal.try_after = now, None
     withdrawal.save(update_fields=["state", "reason", "finished_at", "try_after"])
-    resolve_by_itself(key=review_key(withdrawal), note=str(state.label), now=now)
+    resolve_by_itself(review_key(withdrawal), note=str(state.label), now=now)
     record(actor=by, action=f"withdrawal.{state}", target=withdrawal, data={"reason": reason}, now=now)
     if state == State.REJECTED:
         tell_member(withdrawal, "rejected", now=now)
@@ -384,7 +384,7 @@ def _do(act: MoneyAct, signatures: Signatures, now: dt.datetime) -> LedgerEntry:
     if is_paid:
         withdrawal.state, withdrawal.evidence = State.PAID, act.reason
         withdrawal.finished_at, withdrawal.try_after = now, None
-        resolve_by_itself(key=review_key(withdrawal), note=act.reason, now=now)
+        resolve_by_itself(review_key(withdrawal), note=act.reason, now=now)
     else:
         withdrawal.state, withdrawal.try_after = State.APPROVED, now
     withdrawal.save(update_fields=["approved_by", "state", "evidence", "finished_at", "try_after"])
