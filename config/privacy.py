@@ -265,6 +265,8 @@ def _why_not_yet(erasure: Erasure, person: Person) -> str:
         return _(
             "The account was given rights to administer the site: take them away, or call the erasure off."
         )
+    if unfinished := payments_privacy.why_not_yet(person=person):
+        return unfinished
     if not erasure.gives_up_wallet and (wallet := _wallet_of(person)):
         return _(
             "%(wallet)s is in the wallet, and its owner has not agreed to give it up: pay it out, or call the erasure off."

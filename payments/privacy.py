@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.privacy import Person
@@ -14,7 +15,7 @@ from notifications.models import Message
 from notifications.privacy import blank_value
 from payments.accounts import AccountSpec, ensure_accounts, wallets_of
 from payments.ledger import EntrySpec, Leg, post_many
-from payments.models import Approval, Payment, Posting, Withdrawal
+from payments.models import Approval, Dispute, Payment, Posting, Refund, Withdrawal
 
 
 def forfeited_account(unit: str) -> AccountSpec:
@@ -74,6 +75,22 @@ def export(*, person: Person) -> dict[str, Any]:
             ).iterator()
         ),
     }
+
+
+def why_not_yet(*, person: Person) -> str:
+    """What of theirs is still on its way, for staff; empty where everything has ended."""
+    if person.member is None:
+        return ""
+    unfinished = (
+        Refund.objects.filter(payment__member=person.member, state__in=Refund.OPEN).exists()
+        or Dispute.objects.filter(payment__member=person.member, state=Dispute.State.OPEN).exists()
+        or Withdrawal.objects.filter(member=person.member, finished_at=None).exists()
+    )
+    return (
+        _("A refund, a dispute or a withdrawal of theirs is not finished: wait for it, or end it.")
+        if unfinished
+        else ""
+    )
 
 
 def erase(*, person: Person) -> dict[str, int]:

@@ -268,6 +268,8 @@ def test_this_file_and_those_beside_it_know_every_route():
         "draws/<slug:slug>/winners/",
         "draws/<slug:slug>/proof/",
         "draws/<slug:slug>/entries/",
+        "payments/reconcile/",  # tests/payments/test_asking.py
+        "payments/webhook/",  # tests/payments/test_webhook.py
         "cron/freeze-draws/",
         "cron/execute-draws/",
         "cron/send-notifications/",

@@ -8,11 +8,13 @@ from collections import deque
 import pytest
 from django.utils import timezone
 
+from accounts.privacy import person_at
 from payments import paystack
 from payments.accounts import ensure_accounts, member_account
 from payments.approvals import approve
 from payments.ledger import InsufficientFundsError, Leg, post
 from payments.models import Approval, Dispute, Payment, Refund, ReviewItem
+from payments.privacy import why_not_yet
 from payments.services import refunding
 from payments.services.lots import unused_credits
 from payments.services.refunding import RefundError, ask_due_refunds, refundable, request_refund
@@ -387,3 +389,16 @@ def test_a_refund_made_elsewhere_is_not_taken_for_ours_that_nobody_has_sent_yet(
     assert refund.state == "requested"
     assert ReviewItem.objects.get().kind == "refund"
     assert_books_balance()
+
+
+@pytest.mark.django_db
+def test_nobody_is_erased_while_money_of_theirs_is_on_its_way(client, there):
+    payment, person = paid(), person_at(alice().email)
+    assert why_not_yet(person=person) == ""
+    ask(payment, 10)
+    assert "not finished" in why_not_yet(person=person)
+    ask_due_refunds(now=timezone.now())
+    send(client, event("processed", Refund.objects.get()))
+    assert why_not_yet(person=person) == ""
+    send(client, dispute_event(payment))
+    assert "not finished" in why_not_yet(person=person)
