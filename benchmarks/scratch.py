@@ -49,10 +49,13 @@ def in_a_process(work: Callable[[], object], *, settings: str = "config.settings
     answers = processes.SimpleQueue()
     process = processes.Process(target=_run, args=(work, settings, answers))
     process.start()
+    while process.is_alive() and answers.empty():  # a large answer is read before its process can end
+        time.sleep(0.02)
+    answer = None if answers.empty() else answers.get()
     process.join()
     if process.exitcode:
         raise SystemExit("a step failed: see above")
-    return answers.get()
+    return answer
 
 
 def _run(work: Callable[[], object], settings: str, answers: Any) -> None:

@@ -92,15 +92,7 @@ def check_due_payments(*, now: dt.datetime, limit: int = SWEEP_SIZE) -> int:
         except paystack.PaystackError as error:
             log.warning("payment_not_checked", payment=str(payment.public_id), error=str(error))
         except Exception as error:
-            log.exception("payment_not_settled", payment=str(payment.public_id))
-            open_review(
-                kind=ReviewItem.Kind.EVENT,
-                key=f"payment:{payment.public_id}:not-settled",
-                reason=_("Settling this payment failed: %(error)s")
-                % {"error": f"{type(error).__name__}: {error}"[:300]},
-                payment=payment,
-                now=now,
-            )
+            _note_failure(payment, error, now)
         _plan_next(payment, now)
     return checked
 
@@ -156,7 +148,10 @@ def compare_with_listing(*, now: dt.datetime) -> int:
                     now,
                 )
             elif not payment.is_paid:
-                settle_payment(payment=payment, charge=charge_from(one), source=Source.LISTING, now=now)
+                try:
+                    settle_payment(payment=payment, charge=charge_from(one), source=Source.LISTING, now=now)
+                except Exception as error:
+                    _note_failure(payment, error, now)
     # What was paid at the edges of the time may stand on the list of another day.
     booked = Payment.objects.filter(
         status__in=Payment.PAID, settled_at__gt=since + LISTED / 3, settled_at__lt=now - 60 * MINUTE
@@ -170,6 +165,20 @@ def compare_with_listing(*, now: dt.datetime) -> int:
             now,
         )
     return opened
+
+
+def _note_failure(payment: Payment, error: Exception, now: dt.datetime) -> None:
+    """Show it to people; the other payments go on."""
+    log.error("payment_not_settled", payment=str(payment.public_id), exc_info=error)
+    with transaction.atomic():
+        open_review(
+            kind=ReviewItem.Kind.EVENT,
+            key=f"payment:{payment.public_id}:not-settled",
+            reason=_("Settling this payment failed: %(error)s")
+            % {"error": f"{type(error).__name__}: {error}"[:300]},
+            payment=payment,
+            now=now,
+        )
 
 
 def _open_orphan(key: str, kind: str, reason: str, payment: Payment | None, now: dt.datetime) -> bool:

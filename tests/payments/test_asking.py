@@ -167,6 +167,23 @@ def test_the_daily_list_finds_orphans_in_both_directions(there):
     assert kinds == {"orphan_there": None, "orphan_here": unlisted.pk}
 
 
+@pytest.mark.django_db
+def test_one_listed_payment_that_can_not_be_settled_does_not_hold_up_the_others(there, monkeypatch):
+    broken, whole = make_payment(), make_payment()
+    there.pages = [[transaction(broken), transaction(whole)]]
+    settle = asking.settle_payment
+
+    def fail(*, payment, **fields):
+        if payment == broken:
+            raise RuntimeError("a bug")
+        return settle(payment=payment, **fields)
+
+    monkeypatch.setattr(asking, "settle_payment", fail)
+    compare_with_listing(now=timezone.now())
+    assert credits_of(alice()) == 50
+    assert ReviewItem.objects.get().payment == broken
+
+
 def reconcile(client, name):
     return client.post(RECONCILE, {"transactionId": name}, content_type="application/json")
 
