@@ -112,7 +112,7 @@ def build_world() -> World:
     )
     payment = paid(buyer=alice())
     refund_of(payment)
-    dispute(paid(buyer=bob()))
+    dispute(paid(buyer=carol()))
     withdrawal = withdrawal_of(alice())
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
