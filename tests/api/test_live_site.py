@@ -34,7 +34,7 @@ VALUES = {
     "boolean": [True, False],
     "string": ["", "x", "é%00"],
 }
-EVERYTHING = ("entries:read", "entries:write", "draws:monitor", "draws:execute")
+EVERYTHING = ("entries:read", "entries:write", "draws:monitor", "draws:execute", "payments:reconcile")
 
 
 def ask(site, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict]:
