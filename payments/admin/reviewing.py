@@ -48,7 +48,7 @@ class ReviewItemAdmin(ActsWithPayments, ReadOnlyAdmin):
     ordering = ("opened_at",)
     fields = (
         "what",
-        "where",
+        "state",
         "reason",
         "payment",
         "event",

@@ -68,7 +68,7 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
         "bank_name",
         "account_number",
         "account_name",
-        "where",
+        "state",
         "outcome",
         "reason",
         "evidence",
