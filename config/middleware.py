@@ -35,7 +35,11 @@ _PERMISSIONS = (
 
 
 class ContentSecurityPolicyMiddleware:
-    """No inline script, no eval and nothing from elsewhere on our pages; `/admin/` alone is relaxed."""
+    """No inline script, no eval and nothing from elsewhere on our pages; `/admin/` alone is relaxed.
+
+    A view whose form leads on to another site names that site in `response.form_targets`: browsers hold the redirect of a
+    form to the policy of the page that it is on.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -43,6 +47,8 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         policy = _ADMIN if request.path.startswith("/admin/") else _PAGES
+        if targets := getattr(response, "form_targets", ()):
+            policy = policy.replace("form-action 'self'", " ".join(["form-action 'self'", *targets]))
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response

@@ -1,11 +1,22 @@
 """What the acts on payments and review items share: a page that asks, and what is said when it was done."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
+
+Row = TypeVar("Row", bound=Model)
+
+
+def found(model: type[Row], object_id: str) -> Row:
+    """The row that the address of an act names. Raises Http404."""
+    row = model._default_manager.filter(pk=object_id).first() if str(object_id).isdigit() else None
+    if row is None:
+        raise Http404
+    return row
 
 
 class ActsWithPayments(ModelAdmin):

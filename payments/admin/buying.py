@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,7 +18,7 @@ from unfold.decorators import action, display
 from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from payments import paystack
-from payments.admin.acts import ActsWithPayments
+from payments.admin.acts import ActsWithPayments, found
 from payments.admin.forms import RefundForm
 from payments.admin.readonly import ReadOnlyAdmin
 from payments.approvals import ApprovalError, sentence_of
@@ -142,7 +142,7 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
     @fresh_sign_in_required
     def reconcile(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask what became of it, and settle it where it was paid."""
-        payment = _found(Payment, object_id)
+        payment = found(Payment, object_id)
         assert isinstance(request.user, User)
         try:
             settlement = reconcile_payment(payment=payment, by=request.user, now=timezone.now())
@@ -166,7 +166,7 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
     @fresh_sign_in_required
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send back what unused credits are worth."""
-        payment = _found(Payment, object_id)
+        payment = found(Payment, object_id)
         assert isinstance(request.user, User)
         unused, worth = refundable(payment)
         back = reverse("admin:payments_payment_change", args=[payment.pk])
@@ -308,8 +308,8 @@ class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     actions_detail = ("work_on_it",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
-        found: QuerySet[WebhookEvent] = super().get_queryset(request)
-        return found.defer("body").annotate(reviewed=Count("reviews"))
+        events: QuerySet[WebhookEvent] = super().get_queryset(request)
+        return events.defer("body").annotate(reviewed=Count("reviews"))
 
     @display(description=gettext_lazy("event"), ordering="event")
     def named(self, obj: WebhookEvent) -> str:
@@ -336,16 +336,9 @@ class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     )
     def work_on_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Try what failed once more; of what is done nothing happens again."""
-        event = _found(WebhookEvent, object_id)
+        event = found(WebhookEvent, object_id)
         answer = work_on(event_id=event.pk, now=timezone.now())
         event.refresh_from_db()
         tone = messages.ERROR if event.state == WebhookEvent.State.FAILED else messages.INFO
         messages.add_message(request, tone, f"{event.get_state_display()}: {event.outcome or answer.status}")
         return HttpResponseRedirect(reverse("admin:payments_webhookevent_change", args=[event.pk]))
-
-
-def _found(model: Any, object_id: str) -> Any:
-    found = model.objects.filter(pk=object_id).first() if str(object_id).isdigit() else None
-    if found is None:
-        raise Http404
-    return found

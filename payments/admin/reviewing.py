@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import action, display
 
 from accounts.models import User
-from payments.admin.acts import ActsWithPayments
+from payments.admin.acts import ActsWithPayments, found
 from payments.admin.forms import ReviewNoteForm
 from payments.admin.readonly import ReadOnlyAdmin
 from payments.models import ReviewItem
@@ -85,7 +85,7 @@ class ReviewItemAdmin(ActsWithPayments, ReadOnlyAdmin):
     )
     def take(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say that one looks after it."""
-        item = _item(object_id)
+        item = found(ReviewItem, object_id)
         assert isinstance(request.user, User)
         try:
             take_review(item=item, by=request.user, now=timezone.now())
@@ -103,7 +103,7 @@ class ReviewItemAdmin(ActsWithPayments, ReadOnlyAdmin):
     )
     def note(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Write down what was found."""
-        return self._write(request, _item(object_id), resolves=False)
+        return self._write(request, found(ReviewItem, object_id), resolves=False)
 
     @action(
         description=gettext_lazy("Resolve"),
@@ -113,7 +113,7 @@ class ReviewItemAdmin(ActsWithPayments, ReadOnlyAdmin):
     )
     def resolve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close it, with a note that says how it ended."""
-        return self._write(request, _item(object_id), resolves=True)
+        return self._write(request, found(ReviewItem, object_id), resolves=True)
 
     def _write(self, request: HttpRequest, item: ReviewItem, *, resolves: bool) -> HttpResponse:
         form = ReviewNoteForm(request.POST if request.method == "POST" else None)
@@ -142,13 +142,6 @@ class ReviewItemAdmin(ActsWithPayments, ReadOnlyAdmin):
             if resolves
             else [],
         )
-
-
-def _item(object_id: str) -> ReviewItem:
-    item = ReviewItem.objects.filter(pk=object_id).first() if str(object_id).isdigit() else None
-    if item is None:
-        raise Http404
-    return item
 
 
 def _page(item: ReviewItem) -> str:

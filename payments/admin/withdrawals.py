@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
-from payments.admin.acts import ActsWithPayments
+from payments.admin.acts import ActsWithPayments, found
 from payments.admin.readonly import ReadOnlyAdmin
 from payments.approvals import ApprovalError, Outcome, sentence_of
 from payments.ledger import LedgerError
@@ -177,7 +177,7 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
     @fresh_sign_in_required
     def again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Try once more what Paystack has refused."""
-        one = _found(object_id)
+        one = found(Withdrawal, object_id)
         assert isinstance(request.user, User)
         try:
             send_again(withdrawal=one, by=request.user, now=timezone.now())
@@ -199,7 +199,7 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
         notes: list[str],
     ) -> HttpResponse:
         """Ask for the sentence, and do it."""
-        one = _found(object_id)
+        one = found(Withdrawal, object_id)
         assert isinstance(request.user, User)
         back = reverse("admin:payments_withdrawal_change", args=[one.pk])
         form = ReasonForm(request.POST if request.method == "POST" else kept_form(request))
@@ -228,10 +228,3 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
         return self.ask(
             request, form, title=title, lede=lede, button=title, back=back, thing=one.reference, notes=notes
         )
-
-
-def _found(object_id: str) -> Withdrawal:
-    found = Withdrawal.objects.filter(pk=object_id).first() if str(object_id).isdigit() else None
-    if found is None:
-        raise Http404
-    return found

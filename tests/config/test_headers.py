@@ -52,6 +52,15 @@ def test_our_pages_run_only_our_own_files(path):
     assert "unsafe" not in response.headers["Content-Security-Policy"]
 
 
+def test_a_form_that_leads_to_paystack_may_and_no_other_page_may():
+    client = Client()
+    client.force_login(alice())
+    buying, other = client.get("/credits/"), client.get("/wallet/")
+    assert policy(buying)["form-action"] == "'self' https://checkout.paystack.com https://paystack.com"
+    assert policy(other)["form-action"] == "'self'"
+    assert policy(buying) | {"form-action": "'self'"} == policy(other)
+
+
 @pytest.mark.parametrize("path", [*ADMIN, MISSING[3]])
 def test_the_admin_alone_is_relaxed(path):
     client = Client()
