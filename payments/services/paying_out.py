@@ -19,6 +19,7 @@ from payments.charges import text, whole
 from payments.models import Payment, WebhookEvent, Withdrawal
 from payments.services.reviewing import resolve_by_itself
 from payments.services.settling import paystack_account
+from payments.services.waits import wait_after
 from payments.services.withdrawing import leaving_account, move, review, review_key, tell_member
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,6 @@ log = structlog.get_logger(__name__)
 State = Withdrawal.State
 LEASE = dt.timedelta(minutes=2)
 """Longer than one talk with Paystack takes."""
-_BACKOFF_MIN = (2, 5, 15, 60)
 _GONE_WRONG = frozenset({"failed", "reversed", "abandoned", "blocked", "rejected"})
 
 
@@ -127,7 +127,7 @@ def _goes_on(withdrawal: Withdrawal, status: str, code: str, now: dt.datetime) -
     withdrawal.outcome, withdrawal.was_sent = status[:300], True
     withdrawal.transfer_code = code or withdrawal.transfer_code
     withdrawal.attempts = min(withdrawal.attempts + 1, 30_000)
-    withdrawal.try_after = now + _wait(withdrawal.attempts)
+    withdrawal.try_after = now + wait_after(withdrawal.attempts)
     withdrawal.save()
     if is_held and is_new:
         review(
@@ -190,7 +190,7 @@ def _transfer(withdrawal: Withdrawal) -> paystack.TransferState | None:
 def _try_later(withdrawal: Withdrawal, why: str, now: dt.datetime) -> None:
     attempts = withdrawal.attempts + 1
     Withdrawal.objects.filter(pk=withdrawal.pk, state__in=Withdrawal.LEAVING).update(
-        attempts=attempts, outcome=why[:300], try_after=now + _wait(attempts)
+        attempts=attempts, outcome=why[:300], try_after=now + wait_after(attempts)
     )
 
 
@@ -202,7 +202,3 @@ def _hand_over(withdrawal: Withdrawal, why: str, now: dt.datetime) -> None:
         )
         if changed:
             review(withdrawal, why, now)
-
-
-def _wait(attempts: int) -> dt.timedelta:
-    return dt.timedelta(minutes=_BACKOFF_MIN[min(attempts, len(_BACKOFF_MIN)) - 1])

@@ -29,6 +29,7 @@ from payments.services.lots import held_account, holdings_of, lock_wallet, unuse
 from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import issued_account, paystack_account, sales_account
 from payments.services.standing import going_back, standing
+from payments.services.waits import wait_after
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +40,6 @@ _FINAL = (State.PROCESSED, State.FAILED)
 """Paystack's words for these are ours."""
 LEASE = dt.timedelta(minutes=2)
 """Longer than one talk with Paystack takes; also how long its list of refunds has to catch up with a lost answer."""
-_BACKOFF_MIN = (2, 5, 15, 60)
 _NOTE = "fairground refund "
 """What stands in Paystack's note of a refund before our number, by which a lost one is found again."""
 
@@ -189,7 +189,7 @@ def apply_status(*, refund: Refund, status: str, paystack_id: int | None, now: d
         is_new = refund.state != State.ATTENTION
         refund.state = State.ATTENTION if status == "needs-attention" else State.ASKED
         refund.attempts += 1
-        refund.try_after = now + dt.timedelta(minutes=_wait(refund.attempts))
+        refund.try_after = now + wait_after(refund.attempts)
         refund.save()
         if refund.state == State.ATTENTION and is_new:
             _review(refund, _("Paystack can't send a refund back by itself: look at its dashboard."), now)
@@ -243,7 +243,7 @@ def _ask(refund: Refund, now: dt.datetime) -> None:
 
 
 def _postpone(refund: Refund, why: str, now: dt.datetime) -> None:
-    wait = dt.timedelta(minutes=_wait(refund.attempts + 1))
+    wait = wait_after(refund.attempts + 1)
     Refund.objects.filter(pk=refund.pk, state__in=Refund.OPEN).update(
         attempts=refund.attempts + 1, outcome=why[:300], try_after=now + wait
     )
@@ -253,10 +253,6 @@ def _is_ours(one: paystack.RefundState, refund: Refund) -> bool:
     if refund.paystack_id is not None and identifier(one.id) == refund.paystack_id:
         return True
     return f"{_NOTE}{refund.public_id}" in one.merchant_note
-
-
-def _wait(attempts: int) -> int:
-    return _BACKOFF_MIN[min(attempts, len(_BACKOFF_MIN)) - 1]
 
 
 def _review(refund: Refund, reason: str, now: dt.datetime) -> None:
