@@ -9,14 +9,40 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from celery.worker.request import Request
+from kombu.asynchronous import get_event_loop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+class SettledRequest(Request):
+    """A task message whose failed receipt makes the worker connect again.
+
+    Celery logs that it could not acknowledge and goes on; the message then holds one of the few places for messages
+    in hand until the process ends, and when all are held the worker takes no more, although it is connected. A Redis
+    that hangs for ten seconds is enough. A new connection starts with all places free.
+    """
+
+    def acknowledge(self) -> None:
+        """As Celery's."""
+        if self.acknowledged:
+            return
+        super().acknowledge()
+        loop = get_event_loop()
+        if not self.message.acknowledged and loop is not None:
+            loop.call_soon(_connect_again, self.name)  # raised here, it would end in the log of the pool
+
+
+def _connect_again(name: str) -> None:
+    """Celery's consumer connects anew at any such error in its loop."""
+    raise BrokenPipeError(f"The broker did not take the receipt of {name}.")
 
 
 class LoggedTask(Task):  # type: ignore[type-arg]
     """A task whose every line in the log names it, and the request that asked for it."""
 
     abstract = True
+    Request = f"{__name__}:{SettledRequest.__name__}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         ids = {"task_id": self.request.id, "task": self.name, "request_id": self.request.get("request_id")}
