@@ -116,8 +116,8 @@ def work_on_due_events(*, now: dt.datetime, limit: int = SWEEP_SIZE) -> int:
     for event_id in WebhookEvent.objects.due(now).values_list("pk", flat=True)[:limit]:
         try:
             with transaction.atomic():
-                due = WebhookEvent.objects.due(now).select_for_update(skip_locked=True)
-                event = due.filter(pk=event_id).first()
+                free = WebhookEvent.objects.select_for_update(skip_locked=True)
+                event = free.filter(pk=event_id, try_after__lte=now).first()
                 if event is None:
                     continue  # somebody is at work on it, or was
                 tried += 1
