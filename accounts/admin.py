@@ -42,7 +42,8 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     list_filter = ("is_staff", "is_active", "groups", "country")
     search_fields = ("email", "display_name", "phone")
     ordering = ("-date_joined",)
-    readonly_fields = ("public_id", "last_login", "date_joined")
+    # Nobody agrees to promotions for somebody else.
+    readonly_fields = ("public_id", "accepts_promotions", "last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("email", "password", "public_id")}),
         (

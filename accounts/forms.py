@@ -79,7 +79,6 @@ class ProfileForm(forms.ModelForm[User]):
             "time_zone",
             "language",
             "shows_name",
-            "accepts_promotions",
         )
         widgets = {
             "display_name": forms.TextInput({"autocomplete": "name"}),

@@ -47,6 +47,12 @@ FORMS: Mapping[str, Form] = {
     "payments:callback": Form("callback", methods=frozenset({"GET"})),
     "standin:checkout": Form("standin"),
     "notifications:read_all": Form("inbox"),
+    "notifications:preferences": Form("profile"),
+    "notifications:revoke_links": Form("profile"),
+    "notifications:preferences_by_link": _LINK,
+    "notifications:confirm_promotions": _LINK,
+    # One click of a mail program comes from its provider's address, for all its readers: the wide limit.
+    "notifications:unsubscribe": Form("unsubscribe"),
     "profile": Form("profile"),
     "api-keys": Form("profile"),
     "api-key-revoke": Form("profile"),

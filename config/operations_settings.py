@@ -1,4 +1,4 @@
-"""Settings of operations: alarms, metrics, signs of life, limits of public forms. `config.settings` takes them in."""
+"""Settings of operations: alarms, metrics, signs of life, limits of public forms, quiet hours. `config.settings` takes them in."""
 
 from config.environment import NamingEnv
 
@@ -21,3 +21,5 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 FORM_LIMIT_MEMBER = env.int("FORM_LIMIT_MEMBER", default=30)
 FORM_LIMIT_ADDRESS = env.int("FORM_LIMIT_ADDRESS", default=600)
 FORM_LIMIT_STRANGER = env.int("FORM_LIMIT_STRANGER", default=60)
+# When promotions wait, by the clock of whoever gets them; empty: never.
+PROMOTION_QUIET_HOURS = env.str("PROMOTION_QUIET_HOURS", default="21:00-08:00")

@@ -226,6 +226,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "slots": int},
         recipients=admins,
+        for_staff=True,
     ),
     Kind(
         name="draws.non_winner",
@@ -250,6 +251,7 @@ KINDS = (
             "unreachable": str,
         },
         recipients=admins,
+        for_staff=True,
     ),
     Kind(
         name="draws.next_draw_teaser",
@@ -266,6 +268,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
         recipients=admins,
+        for_staff=True,
     ),
     Kind(
         name="draws.freeze_failed",
@@ -274,6 +277,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
         recipients=admins,
+        for_staff=True,
     ),
     Kind(
         name="draws.import_stopped",
@@ -282,6 +286,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "upload": str, "file": str, "why": str, "page": str},
         recipients=admins_and_sender,
+        for_staff=True,
     ),
     Kind(
         name="draws.draw_cancelled",
@@ -342,6 +347,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_ABOUT, "differences": str},
         recipients=admins,
+        for_staff=True,
     ),
     Kind(
         name="draws.draw_void",
@@ -350,6 +356,7 @@ KINDS = (
         channels=_BOTH,
         variables=_ABOUT,
         recipients=admins,
+        for_staff=True,
     ),
 )
 

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from notifications.checks import check_templates
+from notifications.checks import check_quiet_hours, check_templates
 
 
 class NotificationsConfig(AppConfig):
@@ -14,4 +14,8 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
+        from notifications import consent_kinds  # noqa: PLC0415  (models exist only now)
+
         checks.register(check_templates, checks.Tags.templates)
+        checks.register(check_quiet_hours)
+        consent_kinds.register_kinds()

@@ -1,29 +1,34 @@
-"""System check: each registered kind has its templates, and they render with sample values of its variables."""
+"""System checks: each registered kind has its templates, which render with sample values; quiet hours can be read."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 from django.template import Engine, TemplateDoesNotExist, TemplateSyntaxError, engines
 
 from notifications import kinds
-from notifications.rendering import render_html, render_words, sample_values
+from notifications.quiet_hours import parse_quiet_hours
+from notifications.rendering import LAYOUT, render_html, render_words, sample_values
 
+_FOOT = {name: f"https://foot.example/{name}/" for name in kinds.FOOT_VARIABLES}
 _UNDECLARED = "\N{REPLACEMENT CHARACTER}undeclared:%s\N{REPLACEMENT CHARACTER}"
 
 
 def check_templates(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """E001: a template is missing; E002: it doesn't render; E003: it uses a variable the kind doesn't declare."""
+    """E001: a template is missing; E002: it doesn't render; E003: it uses a variable the kind doesn't declare;
+    E004: its HTML leaves out the foot of the layout, where people unsubscribe."""
     engine = _strict_engine()
     problems: list[checks.CheckMessage] = []
     for kind in kinds.all_kinds():
         try:
             values = sample_values(kind)
             words = render_words(engine, kind, values)
-            everything = words.subject + words.text + render_html(engine, kind, values, words)
+            html = render_html(engine, kind, {**values, **_FOOT}, words)
+            everything = words.subject + words.text + html
         except TemplateDoesNotExist as error:
             problems.append(
                 checks.Error(f"{kind.name}: there is no template {error}", id="notifications.E001")
@@ -39,6 +44,13 @@ def check_templates(
             continue
         if not words.subject or not words.text.strip():
             problems.append(checks.Error(f"{kind.name}: it renders to nothing", id="notifications.E002"))
+        if not all(url in html for url in _FOOT.values()):
+            problems.append(
+                checks.Error(
+                    f"{kind.name}: its HTML has no link to unsubscribe: extend {LAYOUT} and keep its foot",
+                    id="notifications.E004",
+                )
+            )
         for name in sorted(set(everything.split("\N{REPLACEMENT CHARACTER}")[1::2])):
             problems.append(
                 checks.Error(
@@ -47,6 +59,18 @@ def check_templates(
                 )
             )
     return problems
+
+
+def check_quiet_hours(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """E005: the site's quiet hours can't be read."""
+    try:
+        parse_quiet_hours(settings.PROMOTION_QUIET_HOURS)
+    except ValueError:
+        text = f"PROMOTION_QUIET_HOURS is {settings.PROMOTION_QUIET_HOURS!r}: write it like 21:00-08:00."
+        return [checks.Error(text, id="notifications.E005")]
+    return []
 
 
 def _strict_engine() -> Engine:

@@ -34,8 +34,10 @@ VARIABLE_TYPES: tuple[type, ...] = (str, int, bool, list, dict, dt.datetime, dt.
 # Every template knows these: the recipient's name ("" where unknown), the site, and the message's own address
 # in the inbox ("" for a person without an account).
 STANDARD_VARIABLES = ("name", "site_name", "site_url", "inbox_url")
-# Of the mail layout: the rendered subject, the text, and whether this is the HTML part.
-_RESERVED = frozenset({*STANDARD_VARIABLES, "subject", "text", "preheader"})
+# Of the foot of mails, in the layout alone; the second is "" for kinds that can't be switched off.
+FOOT_VARIABLES = ("preferences_url", "unsubscribe_url")
+# Of the mail layout: the rendered subject, the text, and the line that clients show beside the subject.
+_RESERVED = frozenset({*STANDARD_VARIABLES, *FOOT_VARIABLES, "subject", "text", "preheader"})
 
 
 class KindError(Exception):
@@ -73,7 +75,7 @@ class Kind:
     from a delivery; they are called when it is rendered, so that no token is ever stored.
 
     What is `irrevocable` is evidence in its readers' hands: nobody takes it back, and the site itself only before
-    anybody has it.
+    anybody has it. A kind `for_staff` is told to those who run the site, and stands in nobody's preferences.
 
     `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
     function) when such messages only ever name their recipients. Raises `KindError`.
@@ -88,6 +90,7 @@ class Kind:
     params: Mapping[str, type] = field(default_factory=dict)
     links: "Mapping[str, Callable[[Delivery], str]]" = field(default_factory=dict)
     irrevocable: bool = False
+    for_staff: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:

@@ -4,22 +4,23 @@ Rendered when sent and again whenever it is read, from values alone: nothing ren
 template asks the database.
 """
 
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.template import Context, Engine, Template, TemplateDoesNotExist, engines
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from notifications import variables
 from notifications.kinds import Kind
+from notifications.quiet_hours import zone_of
 
 if TYPE_CHECKING:  # the check of templates needs this module before models are loaded
+    from notifications.mail_links import MailLinks
     from notifications.models import Delivery
 
 LAYOUT = "notifications/layout.html"
@@ -45,12 +46,27 @@ def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) 
         return render_words(_engine(), kind, values_of(delivery, kind, for_links=for_links))
 
 
-def mail_of(delivery: "Delivery", kind: Kind) -> tuple[Words, str]:
-    """Subject, text and HTML of a delivery by e-mail. Raises as `words_of` does."""
+def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words, str]:
+    """Subject, text and HTML of a delivery by e-mail, with its foot. Raises as `words_of` does."""
     with _manners_of(delivery):
         values = values_of(delivery, kind)
         words = render_words(_engine(), kind, values)
-        return words, render_html(_engine(), kind, values, words)
+        html = render_html(_engine(), kind, {**values, **foot_values(links)}, words)
+        return Words(words.subject, words.text + _foot_of_text(links)), html
+
+
+def foot_values(links: "MailLinks") -> dict[str, str]:
+    """What the layout of mails knows besides: `kinds.FOOT_VARIABLES`."""
+    return {"preferences_url": links.preferences_url, "unsubscribe_url": links.unsubscribe_url}
+
+
+def _foot_of_text(links: "MailLinks") -> str:
+    """The foot of the plain text; "-- " is where mail programs know that the text ends (RFC 3676 §4.3)."""
+    if links.unsubscribe_url:
+        lines = [_("Stop such messages: %s") % links.unsubscribe_url]
+    else:
+        lines = [_("Messages about accounts, money and prizes can't be switched off.")]
+    return "\n".join(["", "-- ", *lines, _("What we may tell you: %s") % links.preferences_url, ""])
 
 
 def values_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> dict[str, Any]:
@@ -115,7 +131,7 @@ def _engine() -> Engine:
 
 @contextmanager
 def _manners_of(delivery: "Delivery") -> Iterator[None]:
-    with translation.override(_spoken(delivery.language)), timezone.override(_zone(delivery.time_zone)):
+    with translation.override(_spoken(delivery.language)), timezone.override(zone_of(delivery.time_zone)):
         yield
 
 
@@ -125,11 +141,3 @@ def _spoken(language: str) -> str:
         return translation.get_supported_language_variant(language)
     except LookupError:
         return settings.LANGUAGE_CODE
-
-
-@lru_cache(maxsize=512)
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return zoneinfo.ZoneInfo("UTC")

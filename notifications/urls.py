@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import views
+from notifications import preference_views, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -10,6 +10,11 @@ urlpatterns = [
     path("inbox/read/", views.read_all, name="read_all"),
     path("inbox/live/", views.live_inbox, name="live_inbox"),
     path("inbox/<uuid:handle>/", views.letter, name="letter"),
+    path("preferences/", preference_views.preferences, name="preferences"),
+    path("preferences/revoke-links/", preference_views.revoke, name="revoke_links"),
+    path("preferences/confirm/<str:token>/", preference_views.confirm, name="confirm_promotions"),
+    path("preferences/<str:token>/", preference_views.preferences_by_link, name="preferences_by_link"),
+    path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
     path("dev/mailbox/", views.mailbox_list, name="mailbox"),
     path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
     path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),

@@ -46,6 +46,7 @@ KINDS = (
         channels=_BOTH,
         variables={"amount": str, "bank": str, "reference": str, "withdrawal": int},
         recipients=finance,
+        for_staff=True,
     ),
     Kind(
         name="payments.withdrawal_paid",
@@ -82,6 +83,7 @@ KINDS = (
         channels=_BOTH,
         variables={"reference": str, "amount": str, "due_at": str, "credits": int, "payment": int},
         recipients=finance,
+        for_staff=True,
     ),
     Kind(
         name="payments.approval_requested",
@@ -90,6 +92,7 @@ KINDS = (
         channels=_BOTH,
         variables={**_APPROVAL, "expires_at": dt.datetime},
         recipients=deciders,
+        for_staff=True,
     ),
     Kind(
         name="payments.approval_decided",
@@ -97,6 +100,7 @@ KINDS = (
         category=Category.TRANSACTIONAL,
         channels=_BOTH,
         variables={**_APPROVAL, "outcome": str, "note": str},
+        for_staff=True,
     ),
 )
 

@@ -44,15 +44,29 @@ WITH page AS MATERIALIZED (
     FROM page CROSS JOIN unnest(%(channels)s::text[], %(reaches)s::text[]) AS road(channel, reach)
     WHERE (road.reach = 'everyone' OR member_id IS NULL)
         AND CASE road.channel WHEN 'in_app' THEN member_id IS NOT NULL ELSE coalesce(address, '') <> '' END
+        {wishes}
     {conflict}
     RETURNING recipient_key
 )
 SELECT (SELECT max(cursor) FROM page), (SELECT count(*) FROM page), (SELECT {people} FROM added)
 """
-# Promotions go to those who asked for them, whatever the kind's query says; outsiders have had no way to ask.
-_CONSENT = """AND EXISTS (
-    SELECT 1 FROM accounts_user person
-    WHERE person.id = member_id AND person.accepts_promotions AND person.is_active)"""
+# Promotions go to those who asked for them, whatever the kind's query says.
+_CONSENT = """AND CASE WHEN member_id IS NULL
+    THEN EXISTS (
+        SELECT FROM notifications_correspondent asked
+        WHERE asked.person_key = recipient_key AND asked.promotions_confirmed_at IS NOT NULL)
+    ELSE EXISTS (
+        SELECT FROM accounts_user person
+        WHERE person.id = member_id AND person.accepts_promotions AND person.is_active) END"""
+# An inbox copy is there at once, so what somebody switched off is left out here; other channels ask when they send.
+_WISHES = """AND NOT EXISTS (
+        SELECT FROM notifications_preference AS refused
+        WHERE road.channel = 'in_app' AND refused.channel = 'in_app' AND refused.kind = %(kind)s
+            AND refused.person_key = page.recipient_key AND NOT refused.is_on)
+    AND NOT EXISTS (
+        SELECT FROM notifications_stop AS stop
+        WHERE road.channel = 'in_app' AND stop.channel = 'in_app' AND stop.kind = %(kind)s
+            AND stop.about = %(about)s AND stop.person_key = page.recipient_key)"""
 _TYPES = {"cursor": "bigint", "member_id": "bigint", "params": "jsonb"}
 
 
@@ -192,11 +206,14 @@ def _insert(
 ) -> tuple[int | None, int, int]:
     """Insert one page; returns its last cursor, how many recipients it had, and how many of them were new."""
     consent = _CONSENT if kind.category == Category.PROMOTIONAL else ""
+    may_refuse = kind.category != Category.TRANSACTIONAL and Channel.IN_APP in kind.channels
     values = {
         **values,
         "cursor": cursor,
         "chunk": chunk,
         "message": message.pk,
+        "kind": kind.name,
+        "about": message.about,
         "due": max(now, message.not_before),
         "now": now,
         "channels": [str(channel) for channel in kind.channels],
@@ -204,7 +221,8 @@ def _insert(
     }
     # By one channel nobody is added twice, and counting different people among all would cost a sort.
     people = "count(*)" if len(kind.channels) == 1 else "count(DISTINCT recipient_key)"
-    sql = partial(_INSERT.format, source=source, consent=consent, people=people)
+    wishes = _WISHES if may_refuse else ""
+    sql = partial(_INSERT.format, source=source, consent=consent, wishes=wishes, people=people)
     # ON CONFLICT costs as much again as a third of the whole insert, and hardly any query names somebody twice.
     try:
         with transaction.atomic():

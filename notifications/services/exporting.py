@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 from django.db.models import Q, QuerySet
@@ -10,6 +11,7 @@ from django.db.models import Q, QuerySet
 from notifications import kinds
 from notifications.models import Delivery, Message, State
 from notifications.rendering import words_of
+from notifications.services.consent import refusal, wishes_of
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +34,8 @@ def export_mails(*, about: str, only_kinds: Collection[str] = (), now: dt.dateti
     """Every message about `about` to everyone it was for, one mail a person, in constant memory.
 
     Who was told in the inbox alone is in it too, by the address of the account; nobody is in it twice for one message.
-    Left out are people whose account is closed, promotions to those who do not want them, what was taken back, is not
-    due yet or of no use any more, and addresses that bounced. What has not found its recipients yet (see
+    Left out are people whose account is closed, who switched it off or never asked for promotions, what was taken back, is
+    not due yet or of no use any more, and suppressed addresses. What has not found its recipients yet (see
     `messages_to_come`) is not in it.
     """
     messages = _due(about, now).order_by("pk")
@@ -66,14 +68,23 @@ def _mails_of(message: Message) -> Iterator[ExportedMail]:
         .distinct("recipient_key")
         .select_related("member")
     )
-    for delivery in deliveries.iterator(chunk_size=_BLOCK):
-        person = delivery.member
-        if delivery.state in _WITHHELD or (person is not None and not person.is_active):
-            continue
-        if kind.category == kinds.Category.PROMOTIONAL and not (person and person.accepts_promotions):
-            continue
-        recipient = delivery.address or (person.email if person else "")
-        if recipient:
+    for block in _blocks(deliveries.iterator(chunk_size=_BLOCK)):
+        wanted = []
+        for delivery in block:
+            person = delivery.member
+            if delivery.state in _WITHHELD or (person is not None and not person.is_active):
+                continue
+            delivery.address = delivery.address or (person.email if person else "")
             delivery.message = message
-            words = words_of(delivery, kind)
-            yield ExportedMail(recipient, words.subject, words.text, kind.name)
+            if delivery.address:
+                wanted.append(delivery)
+        wishes = wishes_of(wanted, channel=kinds.Channel.EMAIL)
+        for delivery in wanted:
+            if refusal(wishes[delivery.pk], kind=kind, person=delivery.member) is None:
+                words = words_of(delivery, kind)
+                yield ExportedMail(delivery.address, words.subject, words.text, kind.name)
+
+
+def _blocks(deliveries: Iterator[Delivery]) -> Iterator[list[Delivery]]:
+    while block := list(islice(deliveries, _BLOCK)):
+        yield block

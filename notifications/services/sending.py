@@ -6,7 +6,7 @@ batches that are marked `sending_at` just before they go out; `leases.py` sorts 
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,9 +16,11 @@ from django.db import transaction
 from accounts.models import User
 from notifications import backoff, kinds
 from notifications.channels.email import Answer, ChannelDown, EmailChannel, Mail, Outcome
-from notifications.kinds import Category, Channel
+from notifications.kinds import Channel
+from notifications.mail_links import FIRST_VERSION, links_of
 from notifications.models import Delivery, Message, SkipReason, State
 from notifications.rendering import mail_of
+from notifications.services.consent import Wishes, held_until, refusal, wishes_of
 from notifications.services.results import Result, Tally, lost_answer, message_id_of, save_results
 
 log = structlog.get_logger(__name__)
@@ -54,13 +56,13 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
     claimed = _claim(now=now, limit=limit)
     if not claimed:
         return tally
-    wanted = _recheck(claimed, tally, now=now)
+    wanted, versions = _recheck(claimed, tally, now=now)
     waiting = iter(wanted)
     broken_lines = 0
     with EmailChannel() as channel:
         while batch := list(islice(waiting, SMALL_BATCH)):
             try:
-                broken_lines = _send_batch(batch, channel, tally, broken_lines, clock)
+                broken_lines = _send_batch(batch, versions, channel, tally, broken_lines, clock)
             except ChannelDown as down:
                 log.warning("channel_down", code=down.code, text=down.text)
                 # Those of the batch that were sent are written down, so this finds only the others.
@@ -77,31 +79,35 @@ def _claim(*, now: dt.datetime, limit: int) -> list[Delivery]:
         )
     messages = Message.objects.in_bulk({delivery.message_id for delivery in due})
     for delivery in due:
-        delivery.lease_until = now + LEASE
+        delivery.lease_until, delivery.skip_reason = now + LEASE, ""
         delivery.message = messages[delivery.message_id]
     return due
 
 
-def _recheck(claimed: Sequence[Delivery], tally: Tally, *, now: dt.datetime) -> list[Delivery]:
-    """Those still wanted; the others are written down as skipped, suppressed or put off."""
+def _recheck(
+    claimed: Sequence[Delivery], tally: Tally, *, now: dt.datetime
+) -> tuple[list[Delivery], dict[int, int]]:
+    """Those still wanted, and the versions of their readers' links; the others are written down as skipped, suppressed
+    or put off. Two questions to the database, however many they are."""
     people = {
         person.pk: person
         for person in User.objects.filter(pk__in={d.member_id for d in claimed if d.member_id}).only(
-            "is_active", "accepts_promotions"
+            "is_active", "accepts_promotions", "time_zone"
         )
     }
+    wishes = wishes_of(claimed)
     wanted, results = [], []
     for delivery in claimed:
-        result = _objection(delivery, people.get(delivery.member_id or 0), now)
+        result = _objection(delivery, people.get(delivery.member_id or 0), wishes[delivery.pk], now)
         if result is None:
             wanted.append(delivery)
         else:
             results.append(result)
     save_results(results, tally)
-    return wanted
+    return wanted, {delivery.pk: wishes[delivery.pk].link_version for delivery in wanted}
 
 
-def _objection(delivery: Delivery, person: User | None, now: dt.datetime) -> Result | None:
+def _objection(delivery: Delivery, person: User | None, wishes: Wishes, now: dt.datetime) -> Result | None:
     """What speaks against sending, None when nothing does."""
     expires_at = delivery.message.expires_at
     if delivery.message.cancelled_at is not None:
@@ -116,17 +122,29 @@ def _objection(delivery: Delivery, person: User | None, now: dt.datetime) -> Res
         return _failed(delivery, Answer(Outcome.TEMPORARY, "kind", str(error)), now)
     if delivery.channel != Channel.EMAIL:
         return _failed(delivery, Answer(Outcome.PERMANENT, "channel", "nobody sends by this channel"), now)
-    if kind.category == Category.PROMOTIONAL and (person is None or not person.accepts_promotions):
-        return Result.of(delivery, State.SUPPRESSED, skip_reason=SkipReason.CONSENT)
-    return None
+    if (reason := refusal(wishes, kind=kind, person=person)) is not None:
+        return Result.of(delivery, State.SUPPRESSED, skip_reason=reason)
+    # The zone the person lives in now: a member may have moved since the message was written.
+    time_zone = person.time_zone if person is not None else delivery.time_zone
+    until = held_until(wishes, kind=kind, time_zone=time_zone, now=now)
+    if until is None:
+        return None
+    if expires_at is not None and until >= expires_at:
+        return Result.of(delivery, State.SKIPPED, skip_reason=SkipReason.QUIET_HOURS)
+    return Result.of(delivery, State.PLANNED, skip_reason=SkipReason.QUIET_HOURS, next_attempt_at=until)
 
 
 def _send_batch(
-    batch: Sequence[Delivery], channel: EmailChannel, tally: Tally, broken_lines: int, clock: Clock
+    batch: Sequence[Delivery],
+    versions: Mapping[int, int],
+    channel: EmailChannel,
+    tally: Tally,
+    broken_lines: int,
+    clock: Clock,
 ) -> int:
     """Send one small batch; returns how many lines broke in a row. Raises `ChannelDown` with its results saved."""
     results: list[Result] = []
-    ready = _mark(_render(batch, results, clock()), clock())
+    ready = _mark(_render(batch, versions, results, clock()), clock())
     try:
         for at, item in enumerate(ready):
             answer = channel.send(item.mail)
@@ -139,11 +157,15 @@ def _send_batch(
     return broken_lines
 
 
-def _render(batch: Iterable[Delivery], results: list[Result], now: dt.datetime) -> list[_Ready]:
+def _render(
+    batch: Iterable[Delivery], versions: Mapping[int, int], results: list[Result], now: dt.datetime
+) -> list[_Ready]:
     ready = []
     for delivery in batch:
         try:
-            words, html = mail_of(delivery, kinds.get(delivery.message.kind))
+            kind = kinds.get(delivery.message.kind)
+            links = links_of(delivery, kind, version=versions.get(delivery.pk, FIRST_VERSION))
+            words, html = mail_of(delivery, kind, links)
         except Exception as error:  # a template or a link function of any app may raise anything
             log.exception("rendering_failed", kind=delivery.message.kind, delivery=str(delivery.handle))
             answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
@@ -156,6 +178,7 @@ def _render(batch: Iterable[Delivery], results: list[Result], now: dt.datetime) 
             subject=words.subject,
             text=words.text,
             html=html,
+            headers=links.headers,
         )
         ready.append(_Ready(delivery, mail))
     return ready

@@ -98,7 +98,13 @@ class SkipReason(models.TextChoices):
 
     EXPIRED = "expired", _("too late to be of use")
     INACTIVE = "inactive", _("the account is not active")
-    CONSENT = "consent", _("the person did not ask for it")
+    CONSENT = "consent", _("the person does not want it")
+    QUIET_HOURS = "quiet hours", _("quiet hours")
+    BOUNCE = "bounce", _("the address does not exist")
+    COMPLAINT = "complaint", _("it was reported as spam")
+    MANUAL = "manual", _("staff stopped all messages to it")
+    STOP = "stop", _("the person answered STOP")
+    ERASED = "erased", _("the person had their data erased")
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

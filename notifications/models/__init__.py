@@ -1,0 +1,39 @@
+"""Tables of notifications: the outbox, and what people want to be told."""
+
+from notifications.models.consent import (
+    ConsentEvent,
+    Correspondent,
+    Preference,
+    Stop,
+    Suppression,
+    SuppressionReason,
+    What,
+)
+from notifications.models.outbox import (
+    DEAD_LETTERS,
+    WAITING,
+    Delivery,
+    DeliveryQuerySet,
+    Message,
+    MessageQuerySet,
+    SkipReason,
+    State,
+)
+
+__all__ = [
+    "DEAD_LETTERS",
+    "WAITING",
+    "ConsentEvent",
+    "Correspondent",
+    "Delivery",
+    "DeliveryQuerySet",
+    "Message",
+    "MessageQuerySet",
+    "Preference",
+    "SkipReason",
+    "State",
+    "Stop",
+    "Suppression",
+    "SuppressionReason",
+    "What",
+]

@@ -1,0 +1,69 @@
+"""The suppression list: addresses to which nothing goes any more, put on it and taken off it."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from audit.services import record
+from notifications.models import Suppression, SuppressionReason
+from notifications.suppressing import hash_of, normalise_address
+
+
+class SuppressionError(Exception):
+    """An address can't be put on the list or taken off it like this. The message says why."""
+
+
+def suppress_address(
+    *,
+    address: str,
+    channel: str,
+    reason: SuppressionReason,
+    note: str = "",
+    by: User | None,
+    now: dt.datetime,
+) -> Suppression:
+    """Let nothing go to `address` by `channel` any more; one that is on the list stays on it as it is.
+
+    `by` None: the site, because a provider said so. Raises `SuppressionError` for no address, and for staff who give no
+    reason in `note`.
+    """
+    address = normalise_address(address, channel)
+    if not address:
+        raise SuppressionError(_("Write the address to which nothing is to be sent."))
+    if by is not None and not note.strip():
+        raise SuppressionError(_("Say why: a case number, or who asked for it. Name nobody."))
+    with transaction.atomic():
+        row, is_new = Suppression.objects.get_or_create(
+            address_hash=hash_of(address, channel),
+            channel=channel,
+            lifted_at=None,
+            defaults={
+                "address": address,
+                "reason": reason,
+                "note": note.strip(),
+                "suppressed_at": now,
+                "suppressed_by": by,
+            },
+        )
+        if is_new:
+            data = {"channel": channel, "reason": str(reason), "note": note.strip()}
+            record(actor=by, action="notification.suppressed", target=row, data=data, now=now)
+    return row
+
+
+def lift_suppression(*, suppression: Suppression, note: str, by: User, now: dt.datetime) -> bool:
+    """Let messages through again; False when they are already. Raises `SuppressionError` without a reason in `note`."""
+    if not note.strip():
+        raise SuppressionError(_("Say why messages may go there again: a case number. Name nobody."))
+    with transaction.atomic():
+        lifted = Suppression.objects.filter(pk=suppression.pk, lifted_at=None).update(
+            lifted_at=now, lifted_by=by, lift_note=note.strip()
+        )
+        if lifted:
+            data = {"channel": suppression.channel, "note": note.strip()}
+            record(
+                actor=by, action="notification.suppression_lifted", target=suppression, data=data, now=now
+            )
+    return bool(lifted)
