@@ -32,7 +32,14 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         gettext_lazy("Messages"),
-        (("notifications.delivery", "outgoing_mail"), ("notifications.message", "campaign")),
+        (
+            ("notifications.delivery", "outgoing_mail"),
+            ("notifications.message", "campaign"),
+            ("notifications.suppression", "block"),
+            ("notifications.preference", "tune"),
+            ("notifications.stop", "notifications_off"),
+            ("notifications.consentevent", "history_edu"),
+        ),
     ),
     (
         gettext_lazy("Money"),

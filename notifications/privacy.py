@@ -1,14 +1,27 @@
-"""What the outbox keeps of a person: what they were told, and under which address."""
+"""What notifications keep of a person: what they were told, under which address, and what they want to be told."""
 
 from typing import Any
 
 from django.db import connection
 from django.db.models import Case, F, JSONField, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Cast, Concat
+from django.db.models.functions import Cast, Concat, Now
 
 from accounts.privacy import Person
-from notifications.models import WAITING, Delivery, Message, State
+from notifications.kinds import Channel
+from notifications.models import (
+    WAITING,
+    ConsentEvent,
+    Correspondent,
+    Delivery,
+    Message,
+    Preference,
+    State,
+    Stop,
+    Suppression,
+    SuppressionReason,
+)
+from notifications.suppressing import hash_of
 
 # An expansion reads addresses and writes them down; an erasure lets none of the two fall between its own steps.
 _NAMES = 0x46_47_4E_41_4D_45  # "FGNAME"
@@ -20,7 +33,8 @@ def keep_erasures_out() -> None:
 
 
 def export(*, person: Person) -> dict[str, Any]:
-    """Every message to them: of what kind, about what, with which values, by which road, what became of it."""
+    """Every message to them: of what kind, about what, with which values, by which road, what became of it; and what they
+    want to be told, with its history."""
     rows = Delivery.objects.filter(_theirs(person)).order_by("pk")
     deliveries = list(rows.iterator())
     messages = Message.objects.in_bulk({delivery.message_id for delivery in deliveries})
@@ -38,12 +52,14 @@ def export(*, person: Person) -> dict[str, Any]:
                 "read_at": delivery.read_at,
             }
             for delivery in deliveries
-        ]
+        ],
+        "wishes": _wishes_of(person),
     }
 
 
 def erase(*, person: Person) -> dict[str, int]:
-    """Take back what waits for them, and forget address, name and personal values of all of it. One statement.
+    """Take back what waits for them, and forget address, name and personal values of all of it, and what they want to be
+    told. Of their addresses a fingerprint is left on the suppression list, so that nobody writes there again.
 
     What is being sent at this moment may still arrive; its answer, which might quote the address, is not taken any
     more: only of what is claimed is one written down.
@@ -65,7 +81,71 @@ def erase(*, person: Person) -> dict[str, int]:
         ),
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
-    return {"deliveries": count}
+    return {"deliveries": count, **_forget_wishes(person)}
+
+
+def _forget_wishes(person: Person) -> dict[str, int]:
+    keys = _keys(person)
+    preferences = Preference.objects.filter(person_key__in=keys).delete()[0]
+    stops = Stop.objects.filter(person_key__in=keys).delete()[0]
+    Correspondent.objects.filter(person_key__in=keys).delete()
+    nobody = Concat(Value("erased:"), Cast("pk", TextField()), output_field=TextField())
+    history = ConsentEvent.objects.filter(person_key__in=keys).update(person_key=nobody, evidence={})
+    Suppression.objects.filter(address_hash__in=_hashes(person)).update(address="", note="", lift_note="")
+    Suppression.objects.bulk_create(
+        [
+            Suppression(
+                address_hash=hash_of(address, Channel.EMAIL),
+                channel=Channel.EMAIL,
+                reason=SuppressionReason.ERASED,
+                suppressed_at=Now(),
+            )
+            for address in person.identities
+            if "@" in address
+        ],
+        ignore_conflicts=True,
+    )
+    return {"preferences": preferences, "stops": stops, "consent_history": history}
+
+
+def _wishes_of(person: Person) -> dict[str, Any]:
+    keys = _keys(person)
+    suppressed = Suppression.objects.filter(address_hash__in=_hashes(person)).order_by("pk")
+    return {
+        "preferences": list(
+            Preference.objects.filter(person_key__in=keys)
+            .order_by("pk")
+            .values("kind", "channel", "is_on", "changed_at")
+        ),
+        "stops": list(
+            Stop.objects.filter(person_key__in=keys)
+            .order_by("pk")
+            .values("kind", "about", "channel", "subject", "stopped_at")
+        ),
+        "quiet_hours": list(
+            Correspondent.objects.filter(person_key__in=keys, quiet_from__isnull=False)
+            .order_by("pk")
+            .values("quiet_from", "quiet_to")
+        ),
+        "history": list(
+            ConsentEvent.objects.filter(person_key__in=keys)
+            .order_by("pk")
+            .values("at", "what", "kind", "about", "channel", "source", "evidence")
+        ),
+        "suppressed": list(
+            suppressed.values("address", "channel", "reason", "note", "suppressed_at", "lifted_at")
+        ),
+    }
+
+
+def _keys(person: Person) -> list[str]:
+    """The keys under which their wishes stand."""
+    mine = [f"member:{person.member.pk}"] if person.member is not None else []
+    return [*mine, *(f"email:{address}" for address in person.identities if "@" in address)]
+
+
+def _hashes(person: Person) -> list[str]:
+    return [hash_of(address, channel) for address in person.identities for channel in Channel]
 
 
 def blank_value(messages: QuerySet[Message], variable: str) -> int:

@@ -243,10 +243,20 @@ class DeliveryAdmin(OutboxAdmin):
 
     @admin.display(description=_("this person"))
     def everything(self, delivery: Delivery) -> SafeString:
-        """Link to everything the person was told."""
-        address = reverse("admin:notifications_delivery_changelist")
-        return format_html(
-            '<a href="{}?q={}">{}</a>', address, self.recipient(delivery), _("everything they were told")
+        """Links to everything the person was told, and to what they want to be told."""
+        pages = [
+            ("delivery", _("everything they were told")),
+            ("preference", _("what they switched off")),
+            ("stop", _("what they stopped")),
+            ("consentevent", _("history of their consent")),
+        ]
+        return format_html_join(
+            _NEW_LINE,
+            '<a href="{}?q={}">{}</a>',
+            [
+                (reverse(f"admin:notifications_{name}_changelist"), self.recipient(delivery), words)
+                for name, words in pages
+            ],
         )
 
     @admin.display(description=_("words"))

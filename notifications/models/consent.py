@@ -142,7 +142,9 @@ class Suppression(models.Model):
         verbose_name = _("suppressed address")
         verbose_name_plural = _("suppressed addresses")
         default_permissions = ("view",)
-        permissions = [("suppress_address", "Can stop all messages to an address, and let them through again")]
+        permissions = [
+            ("suppress_address", "Can stop all messages to an address, and let them through again")
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["address_hash", "channel"],

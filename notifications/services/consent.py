@@ -86,9 +86,7 @@ def _wishes(
     asked_for_promotions: bool,
 ) -> Wishes:
     hours = QuietHours(quiet_from, quiet_to) if quiet_from is not None and quiet_to is not None else None
-    return Wishes(
-        reason or "", is_on, is_stopped, hours, link_version or FIRST_VERSION, asked_for_promotions
-    )
+    return Wishes(reason or "", is_on, is_stopped, hours, link_version or FIRST_VERSION, asked_for_promotions)
 
 
 def refusal(wishes: Wishes, *, kind: Kind, person: User | None) -> SkipReason | None:

@@ -13,7 +13,7 @@ from django.db.models import F
 from accounts.models import User, normalise_email
 from audit.context import origin
 from notifications import kinds
-from notifications.kinds import Category, Channel
+from notifications.kinds import Category
 from notifications.models import ConsentEvent, Correspondent, Delivery, Preference, Stop, What
 from notifications.quiet_hours import QuietHours
 from notifications.recipients import Recipient
@@ -96,9 +96,7 @@ def save_preferences(
             person.save(update_fields=["quiet_from", "quiet_to"])
         chosen = [stop for stop in standing.stops if stop.public_id in set(resumed)]
         Stop.objects.filter(pk__in=[stop.pk for stop in chosen]).delete()
-        events += [
-            _event(who, What.RESUMED, kind=s.kind, about=s.about, channel=s.channel) for s in chosen
-        ]
+        events += [_event(who, What.RESUMED, kind=s.kind, about=s.about, channel=s.channel) for s in chosen]
         waits = _set_promotions(who, person, standing, promotions, events, now)
         _write(events, source, now)
     return waits
@@ -208,17 +206,15 @@ def _is_verified(who: Recipient) -> bool:
 
 
 def _has_agreed(who: Recipient, person: Correspondent | None) -> bool:
-    if who.member_id is not None:
-        return User.objects.filter(pk=who.member_id, accepts_promotions=True).exists()
-    return person is not None and person.promotions_confirmed_at is not None
+    if who.member_id is None:
+        return person is not None and person.promotions_confirmed_at is not None
+    return User.objects.filter(pk=who.member_id, accepts_promotions=True).exists()
 
 
 def _waits(person: Correspondent, now: dt.datetime) -> bool:
     """Whether a confirmation is awaited, and not for too long."""
     asked_at = person.promotions_asked_at
-    return (
-        asked_at is not None and person.promotions_confirmed_at is None and now < asked_at + CONFIRM_WITHIN
-    )
+    return asked_at is not None and person.promotions_confirmed_at is None and now < asked_at + CONFIRM_WITHIN
 
 
 def _switch(
@@ -276,7 +272,7 @@ def _set_promotions(
         return False
     if standing.promotions:
         return False
-    if _is_verified(who):
+    if who.member_id is not None and _is_verified(who):
         User.objects.filter(pk=who.member_id).update(accepts_promotions=True)
         events.append(_event(who, What.AGREED, evidence=_where()))
         return False

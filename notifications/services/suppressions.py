@@ -63,7 +63,5 @@ def lift_suppression(*, suppression: Suppression, note: str, by: User, now: dt.d
         )
         if lifted:
             data = {"channel": suppression.channel, "note": note.strip()}
-            record(
-                actor=by, action="notification.suppression_lifted", target=suppression, data=data, now=now
-            )
+            record(actor=by, action="notification.suppression_lifted", target=suppression, data=data, now=now)
     return bool(lifted)
