@@ -79,6 +79,11 @@ PAGES = {
     "inbox/read/": row(LED_NO_POST, "s********"),
     "inbox/live/": row("1........"),
     "inbox/<uuid:handle>/": row(HERS, LED_NO_POST, handle="letter"),
+    "preferences/": row(MEMBERS, "s********"),
+    "preferences/revoke-links/": row(LED_NO_POST, "s********"),
+    "preferences/<str:token>/": row(EVERYONE, "*********", token="preferences_token"),
+    "preferences/confirm/<str:token>/": row(EVERYONE, "*********", token="confirm_token"),
+    "unsubscribe/<str:token>/": row(EVERYONE, EVERYONE, token="unsubscribe_token"),
     "dev/mailbox/": row(EVERYONE),  # there only in embedded mode: test_mailbox.py
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
@@ -222,6 +227,10 @@ MODELS = {
     "payments.reviewitem": Model(view="FX"),
     "notifications.message": Model(view="SMX"),
     "notifications.delivery": Model(view="SMX"),
+    "notifications.preference": Model(view="SMX"),
+    "notifications.stop": Model(view="SMX"),
+    "notifications.suppression": Model(view="SMX"),
+    "notifications.consentevent": Model(view="SMX"),
     "account.emailaddress": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
@@ -306,6 +315,10 @@ ACTS = {
     "admin/payments/reviewitem/<path:object_id>/resolve/": act("FX", object_id="payments.reviewitem"),
     "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
     "admin/notifications/delivery/process-now/": act("MX"),
+    "admin/notifications/suppression/add-address/": act("SMX"),
+    "admin/notifications/suppression/<path:object_id>/lift/": act(
+        "SMX", object_id="notifications.suppression"
+    ),
 }
 
 
@@ -352,6 +365,9 @@ NOBODYS_OWN = {
     "prizes/claim/<str:token>/",
     "prizes/claim/<str:token>/decline/",
     "accounts/erasure/<str:token>/",
+    "preferences/<str:token>/",
+    "preferences/confirm/<str:token>/",
+    "unsubscribe/<str:token>/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$",
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
     # Paystack's stand-in: its key opens them, and whoever has the code of a checkout pays.

@@ -5,6 +5,7 @@ What belongs to somebody belongs to Alice. Bob is the other member, who must not
 
 import datetime as dt
 import io
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -43,11 +44,26 @@ from draws.models import (
     Voucher,
     Winner,
 )
+from notifications.consent_kinds import CONFIRM
 from notifications.handles import handle_of
 from notifications.links import make_token
+from notifications.mail_links import PREFERENCES, UNSUBSCRIBE
 from notifications.mailbox import NewestMails
-from notifications.models import Delivery, Message
-from notifications.services import process_notifications
+from notifications.models import (
+    ConsentEvent,
+    Correspondent,
+    Delivery,
+    Message,
+    Preference,
+    State,
+    Stop,
+    Suppression,
+    SuppressionReason,
+)
+from notifications.recipients import Recipient
+from notifications.services import notify, process_notifications
+from notifications.services.preferences import stop_by_link
+from notifications.services.suppressions import suppress_address
 from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
 from payments.standin.services import begin
 from tests.api.keys import make_key
@@ -117,6 +133,8 @@ def build_world() -> World:
     seal_new_records(now=now + dt.timedelta(seconds=30))
     key = make_key(alice(), "entries:read").key
     leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
+    asked = Correspondent.objects.create(person_key="email:asked@example.org", promotions_asked_at=now)
+    mail_to_alice = _wishes(now, number=0)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
     entry = LedgerEntry.objects.filter(postings__account__owner=alice(), kind="prize.paid").latest("pk")
@@ -140,6 +158,13 @@ def build_world() -> World:
             "mail": NewestMails()[0],
             "erasure_token": make_token(purpose=ERASURE_LINK, row=leaving.public_id, version=leaving.version),
             "accounts.erasure": leaving.pk,
+            "preferences_token": make_token(purpose=PREFERENCES, row=mail_to_alice.handle, version=1),
+            "unsubscribe_token": make_token(purpose=UNSUBSCRIBE, row=mail_to_alice.handle, version=1),
+            "confirm_token": make_token(purpose=CONFIRM, row=asked.public_id, version=asked.asked_version),
+            "notifications.preference": Preference.objects.latest("pk").pk,
+            "notifications.stop": Stop.objects.latest("pk").pk,
+            "notifications.suppression": Suppression.objects.latest("pk").pk,
+            "notifications.consentevent": ConsentEvent.objects.latest("pk").pk,
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(
@@ -203,6 +228,50 @@ def build_world() -> World:
     )
 
 
+def _wishes(now: dt.datetime, *, number: int) -> Delivery:
+    """Alice has stopped something, and an address is suppressed; the delivery of a mail to her that can be stopped."""
+    message = notify(
+        kind="draws.draw_soon",
+        about=f"draws.draw:{uuid.uuid4()}",
+        context={"draw": "A draw", "slug": "a-draw", "draw_at": now},
+        recipients=[Recipient.of(alice(), params={"pid": "00", "tickets": 1})],
+        not_before=now,
+        idem_key=f"wishes:{number}",
+        now=now,
+    )
+    copy = Delivery.objects.get(message=message)
+    mailed = Delivery.objects.create(
+        message=message,
+        recipient_key=copy.recipient_key,
+        member_id=alice().pk,
+        channel="email",
+        address="alice@example.com",
+        language="en",
+        time_zone="Africa/Nairobi",
+        params=copy.params,
+        state=State.HANDED,
+        next_attempt_at=now,
+        created_at=now,
+        handed_at=now,
+    )
+    stop_by_link(delivery=mailed, whole_kind=False, source="test", now=now)
+    Preference.objects.create(
+        person_key=f"email:off{number}@example.org",
+        kind="draws.draw_soon",
+        channel="email",
+        is_on=False,
+        changed_at=now,
+    )
+    suppress_address(
+        address=f"gone{number}@example.org",
+        channel="email",
+        reason=SuppressionReason.BOUNCE,
+        by=None,
+        now=now,
+    )
+    return mailed
+
+
 def fill_world(numbers: Iterable[int]) -> None:
     """More of what lists show, as often as there are `numbers`: lists must not ask the database once for each row."""
     now = timezone.now()
@@ -227,6 +296,7 @@ def fill_world(numbers: Iterable[int]) -> None:
         request_erasure(
             person=person_at(f"leaving{number}@example.org"), by=admin(), reason=f"Case 2.{number}", now=now
         )
+        _wishes(now, number=number)
         Alarm.objects.create(key=f"more-{number}", title="x", mend="x", raised_at=now)
         FailedSignIn.objects.create(
             username=f"bob{number}@example.org", ip_address="192.0.2.1", failures_since_start=1

@@ -53,7 +53,8 @@ class OfPeopleAdmin(ReadOnlyAdmin):
             When(person_key__regex=r"^member:[0-9]+$", then=Cast(Substr("person_key", 8), BigIntegerField()))
         )
         email = User.objects.filter(pk=OuterRef("of_member")).values("email")
-        return queryset.annotate(of_member=number).annotate(of_email=Subquery(email))
+        queryset = queryset.annotate(of_member=number).annotate(of_email=Subquery(email))
+        return queryset
 
     @admin.display(description=gettext_lazy("person"))
     def person(self, row: Any) -> str:
