@@ -19,7 +19,11 @@ from config import privacy
 from config.privacy import erase_due_people, request_erasure
 from draws import services
 from draws.models import Award, Draw
+from notifications.models import SuppressionReason
+from notifications.recipients import Recipient
 from notifications.services.expansion import expand_due_messages
+from notifications.services.preferences import save_preferences
+from notifications.services.suppressions import suppress_address
 from payments.adjustments import adjust_wallet
 from tests.draws.factories import (
     CASH,
@@ -142,6 +146,25 @@ def live_a_life() -> dict[str, Draw]:
         by=fatma(),
         reason="Case 17",
         idem_key="a",
+        now=timezone.now(),
+    )
+    # What she wants to be told: on the page, as an outsider under her second address, which then bounced.
+    client.post(reverse("notifications:preferences"), {"promotions": "on"})
+    save_preferences(
+        who=Recipient(address="alice.at.work@example.com"),
+        offered=[("draws.draw_soon", "email")],
+        wanted=[],
+        promotions=True,
+        quiet_hours=None,
+        source="test",
+        now=timezone.now(),
+    )
+    suppress_address(
+        address="Alice.At.Work@example.com",
+        channel="email",
+        reason=SuppressionReason.BOUNCE,
+        note="alice.at.work@example.com does not exist",
+        by=None,
         now=timezone.now(),
     )
     while expand_due_messages(now=timezone.now() + dt.timedelta(days=30)):

@@ -59,6 +59,15 @@ class TestErased:
             "axes_accessattempt.username",
         }
         assert before["alice@example.com"] >= quoted
+        wishes = {
+            "notifications_preference.person_key",
+            "notifications_correspondent.person_key",
+            "notifications_consentevent.person_key",
+            "notifications_suppression.address",
+            "notifications_suppression.note",
+        }
+        assert before["alice.at.work@example.com"] >= wishes
+        assert "notifications_consentevent.evidence" in before["192.0.2.77"]
         person = erase()
         assert everywhere() == {}
         assert not person.is_active
