@@ -56,7 +56,6 @@ def test_an_address_is_found_also_when_it_is_erased(staff, term, is_erased):
     if is_erased:
         Suppression.objects.update(address="")
     page = staff.get(LIST, {"q": term}).content.decode()
-    assert "1 suppressed address" in page or page.count(f'href="{LIST}') >= 1
     found = Suppression.objects.order_by("pk")
     assert f"{LIST}{found[0].pk}/change/" in page
     assert f"{LIST}{found[1].pk}/change/" not in page
@@ -78,10 +77,8 @@ def test_a_persons_preferences_and_history_are_found_by_address(staff):
     line = ConsentEvent.objects.first()
     page = staff.get(f"/admin/notifications/consentevent/{line.pk}/change/").content.decode()
     assert "&quot;a&quot;" in page
-    assert (
-        staff.post(f"/admin/notifications/consentevent/{line.pk}/change/", {"what": "agreed"}).status_code
-        == 403
-    )
+    changed = staff.post(f"/admin/notifications/consentevent/{line.pk}/change/", {"what": "agreed"})
+    assert changed.status_code == 404
 
 
 def test_support_may_and_finance_may_not(client):
