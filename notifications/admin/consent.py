@@ -136,7 +136,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     fields = (
-        "shown", "address_hash", "channel", "reason", "note", "suppressed_at", "suppressed_by", "state", "lifted_at",
+        "shown", "address_hash", "channel", "reason", "note", "suppressed_at", "suppressed_by", "state_in_words", "lifted_at",
         "lifted_by", "lift_note", "trail",
     )  # fmt: skip
     readonly_fields = fields
@@ -164,6 +164,11 @@ class SuppressionAdmin(ReadOnlyAdmin):
     def state(self, row: Suppression) -> tuple[str, str]:
         """Whether it holds."""
         return ("on", _("nothing goes there")) if row.lifted_at is None else ("off", _("lifted"))
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_in_words(self, row: Suppression) -> str:
+        """The same without its colour, which only lists show."""
+        return self.state(row)[1]
 
     @admin.display(description=gettext_lazy("who did what"))
     def trail(self, row: Suppression) -> SafeString:

@@ -48,7 +48,9 @@ def suppress_address(
             },
         )
         if is_new:
-            data = {"channel": channel, "reason": str(reason), "note": note.strip()}
+            data = {"channel": channel, "reason": str(reason)}
+            if by is not None:  # what a provider says quotes the address, and the trail is for good
+                data["note"] = note.strip()
             record(actor=by, action="notification.suppressed", target=row, data=data, now=now)
     return row
 

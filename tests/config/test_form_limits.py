@@ -44,6 +44,9 @@ def test_every_name_in_the_table_is_one_of_an_address():
         "account_reset_password_from_key": ["x", "y"],
         "account_confirm_email": ["x"],
         "standin:checkout": ["x"],
+        "notifications:preferences_by_link": ["x"],
+        "notifications:confirm_promotions": ["x"],
+        "notifications:unsubscribe": ["x"],
     }
     for name in FORMS:
         assert reverse(name, args=arguments.get(name, []))
@@ -70,7 +73,9 @@ def test_an_address_enters_so_often_a_minute(settings):
     assert sent(member(bob(), REMOTE_ADDR="203.0.113.9"), path) == [302]
 
 
-@pytest.mark.parametrize("path", [SIGN_UP, RESET, "/prizes/claim/guess/", "/prizes/claim/guess/decline/"])
+@pytest.mark.parametrize(
+    "path", [SIGN_UP, RESET, "/prizes/claim/guess/", "/prizes/claim/guess/decline/", "/preferences/guess/"]
+)
 def test_who_is_not_signed_in_has_a_narrow_limit(settings, path):
     settings.FORM_LIMIT_STRANGER = 2
     codes = sent(Client(), path, 3)

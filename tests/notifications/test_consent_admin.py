@@ -30,6 +30,7 @@ def test_staff_stop_all_messages_to_an_address_and_let_them_through_again(staff)
     assert (row.address, row.reason, row.suppressed_by) == ("gone@example.org", "manual", admin())
     page = staff.get(f"{LIST}{row.pk}/change/").content.decode()
     assert "nothing goes there" in page
+    assert "(&#x27;on&#x27;" not in page
     assert "Case 12" in page
     assert staff.post(f"{LIST}{row.pk}/lift/", {"note": ""}).status_code == 200
     assert staff.post(f"{LIST}{row.pk}/lift/", {"note": "Case 13"}).status_code == 302
