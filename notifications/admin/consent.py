@@ -168,7 +168,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"))
     def state_in_words(self, row: Suppression) -> str:
         """The same without its colour, which only lists show."""
-        return self.state(row)[1]
+        return str(self.state(row)[1])
 
     @admin.display(description=gettext_lazy("who did what"))
     def trail(self, row: Suppression) -> SafeString:
