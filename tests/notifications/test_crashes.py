@@ -111,11 +111,11 @@ class TestAtOnce:
     def test_a_slow_worker_does_not_send_what_another_has_claimed(self, cloned_db, smtp, monkeypatch):
         say(recipients=[outsider()])
 
-        def overtaken(batch, results, now):
+        def overtaken(batch, versions, results, now):
             expire_leases(now=AFTER_LEASE)
             monkeypatch.undo()
             assert send_due_deliveries(now=AFTER_LEASE).handed == 1
-            return rendered(batch, results, now)
+            return rendered(batch, versions, results, now)
 
         rendered = sending._render
         monkeypatch.setattr("notifications.services.sending._render", overtaken)
