@@ -79,6 +79,13 @@ class TestSwitchedOff:
         assert outcome(message__about="test.thing:1") == (State.SUPPRESSED, SkipReason.CONSENT)
         assert outcome(message__about="test.thing:2") == (State.HANDED, "")
 
+    @pytest.mark.parametrize("under", ["account", "address"])
+    def test_a_members_stop_holds_whether_it_is_the_accounts_or_the_addresss(self, smtp, under):
+        stop(f"member:{alice().pk}" if under == "account" else "email:alice@example.com")
+        say(recipients=[named(alice())])
+        send_due_deliveries(now=NOW)
+        assert outcome() == (State.SUPPRESSED, SkipReason.CONSENT)
+
     def test_what_stands_under_an_address_holds_for_its_new_account_until_that_says_otherwise(self, smtp):
         switch("email:alice@example.com", "test.service")
         say(recipients=[named(alice())], key="1")

@@ -236,6 +236,13 @@ class TestDoubleOptIn:
         assert client.post(path).status_code == 404
         assert Correspondent.objects.get().promotions_confirmed_at is None
 
+    def test_a_mind_changed_and_back_while_the_button_is_pressed_takes_the_newest_link(self, path_of_zoe):
+        self.ask(path_of_zoe)
+        stale = Correspondent.objects.get()
+        Correspondent.objects.update(asked_version=stale.asked_version + 1)
+        with pytest.raises(ConfirmationError):
+            confirm_promotions(correspondent=stale, source="test", now=stale.promotions_asked_at)
+
     def test_after_a_week_it_is_too_late(self, path_of_zoe, smtp, client):
         self.ask(path_of_zoe)
         path = confirm_path(smtp)
