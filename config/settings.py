@@ -308,6 +308,7 @@ LANGUAGE_CODE = "en"
 # Only what there is a catalogue for: a page half in another language, and said to be in it, helps nobody.
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -112,6 +114,7 @@ class PostingInline(TabularInline):
     extra = 0
     can_delete = False
     tab = False
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         postings: QuerySet[Posting] = super().get_queryset(request)
@@ -190,8 +193,8 @@ class PostingAdmin(ReadOnlyAdmin):
         return (queryset.filter(account__code__startswith=term) if term else queryset), False
 
     @display(description=gettext_lazy("time"), ordering="pk")
-    def when(self, obj: Posting) -> Any:
-        return obj.entry.created_at
+    def when(self, obj: Posting) -> str:
+        return str(localize(timezone.localtime(obj.entry.created_at)))
 
     @display(description=gettext_lazy("amount"), ordering="amount")
     def moved(self, obj: Posting) -> str:
