@@ -53,7 +53,7 @@ class FailedSignInAdmin(ReadOnlyAdmin):
     @display(description=_("state"))
     def state_said(self, row: FailedSignIn) -> str:
         """The word alone: on the page of a row unfold would show the pair."""
-        return self.state(row)[1]
+        return str(self.state(row)[1])
 
     @action(description=_("Let in again"), permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: models.QuerySet[FailedSignIn]) -> None:
