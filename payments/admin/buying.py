@@ -170,6 +170,9 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
         assert isinstance(request.user, User)
         unused, worth = refundable(payment)
         back = reverse("admin:payments_payment_change", args=[payment.pk])
+        if request.method == "GET" and not unused:
+            messages.warning(request, _("No credit of this payment is unused, so nothing can be sent back."))
+            return HttpResponseRedirect(back)
         given = request.POST if request.method == "POST" else kept_form(request)
         form = RefundForm(given, initial={"credits": unused}, currency=payment.currency)
         if request.method == "POST" and form.is_valid():
