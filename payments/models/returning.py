@@ -88,7 +88,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {self.amount}"
+        return f"№ {self.pk}"
 
     @property
     def name(self) -> str:
@@ -122,7 +122,7 @@ class Dispute(models.Model):
         verbose_name_plural = _("disputes")
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {self.paystack_id}"
+        return f"№ {self.pk}"
 
     @property
     def name(self) -> str:
