@@ -1,8 +1,10 @@
 """Payments in the admin: states as words, and what is not there."""
 
 import pytest
+from django.utils import timezone
 
-from tests.factories import treasurer
+from payments.services.refunding import refundable, request_refund
+from tests.factories import alice, treasurer
 from tests.payments.shop import dispute, kept_event, paid, refund_of
 
 
@@ -22,3 +24,21 @@ def test_states_are_words_on_each_page(client):
         page = client.get(f"/admin/payments/{path}/change/").content.decode()
         assert words in page, path
         assert "(&#x27;" not in page, path
+
+
+@pytest.mark.django_db
+def test_a_payment_with_nothing_unused_offers_no_refund(client):
+    payment = paid(buyer=alice())
+    unused, _worth = refundable(payment)
+    request_refund(
+        payment=payment,
+        credits=unused,
+        by=treasurer(),
+        reason="Not needed",
+        idem_key="all",
+        now=timezone.now(),
+    )
+    client.force_login(treasurer())
+    page = client.get(f"/admin/payments/payment/{payment.pk}/refund/", follow=True)
+    assert page.redirect_chain == [(f"/admin/payments/payment/{payment.pk}/change/", 302)]
+    assert "nothing can be sent back" in page.content.decode()
