@@ -322,6 +322,8 @@ class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     @display(description=gettext_lazy("body"))
     def content(self, obj: WebhookEvent) -> str:
         body = bytes(obj.body)
+        if not body:
+            return _("Emptied: it was kept long enough, or its payer was erased.")
         try:
             shown = json.dumps(read_json(body), indent=1, ensure_ascii=False)
         except ValueError:

@@ -279,4 +279,4 @@ def test_every_documented_shape_thrice_in_any_order(client):
 def test_the_body_of_a_kept_event_can_not_be_changed(client):
     send(client, {"event": "a"})
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE payments_webhookevent SET body = ''")
+        cursor.execute("UPDATE payments_webhookevent SET body = '{}'")
