@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -50,13 +52,26 @@ class ReasonForm(forms.Form):
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """What is neither paid nor given back."""
+
+    title = gettext_lazy("still open")
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", _("Neither paid nor given back"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> QuerySet[Withdrawal]:
+        return queryset.filter(finished_at=None) if self.value() == "yes" else queryset
+
+
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
     """Withdrawals: what members want paid out, and how far it is."""
 
     list_display = ("reference", "member", "goes_out", "bank_name", "where", "requested_at")
     list_select_related = ("member",)
-    list_filter = ("state", "unit", ("requested_at", RangeDateTimeFilter))
+    list_filter = (WaitingFilter, "state", "unit", ("requested_at", RangeDateTimeFilter))
     list_filter_submit = True
     search_fields = ("reference", "member__email")
     ordering = ("-requested_at",)

@@ -24,9 +24,8 @@ class RefundQuerySet(models.QuerySet["Refund"]):
         return self.exclude(state=Refund.State.FAILED)
 
     def in_doubt(self) -> "RefundQuerySet":
-        """Those of which nobody can say what becomes of them: not asked for, asked without an answer, or held up."""
-        doubtful = (Refund.State.REQUESTED, Refund.State.ATTENTION)
-        return self.filter(finished_at=None, state__in=doubtful).order_by("requested_at", "pk")
+        """Those that Paystack was not asked for yet, or gave no answer about; the oldest first."""
+        return self.filter(finished_at=None, state=Refund.State.REQUESTED).order_by("requested_at", "pk")
 
 
 class Refund(models.Model):

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from django.db.models import Count, F, Min, Sum
 
 from accounts.models import User
-from payments.models import Payment, Posting, ReviewItem, WebhookEvent, WebhookRefusal
+from payments.models import (
+    Payment,
+    Posting,
+    Refund,
+    ReviewItem,
+    WebhookEvent,
+    WebhookRefusal,
+    Withdrawal,
+)
 
 SALES = "revenue:sales:"
 RECENT = dt.timedelta(hours=24)
@@ -30,6 +38,33 @@ class BuyingFigures:
         total = sum(self.events.values())
         failed = self.events.get(WebhookEvent.State.FAILED, 0) + self.events.get(WebhookEvent.State.BAD, 0)
         return (total - failed) / total if total else None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMoney:
+    """Since when the oldest of each waits; None where nothing does."""
+
+    review_at: dt.datetime | None
+    """A review item that nobody has resolved."""
+    failed_event_at: dt.datetime | None
+    """An event that could not be worked on, by when it came."""
+    due_event_at: dt.datetime | None
+    """An event that somebody should have worked on by now, by when it was due."""
+    withdrawal_at: dt.datetime | None
+    """A withdrawal that is neither paid nor given back."""
+    refund_at: dt.datetime | None
+    """A refund of which nobody knows whether Paystack has it."""
+
+
+def waiting_money(*, now: dt.datetime) -> WaitingMoney:
+    """What waits for somebody, or for Paystack. Five queries, each answered by the first row of an index."""
+    return WaitingMoney(
+        review_at=ReviewItem.objects.filter(resolved_at=None).aggregate(at=Min("opened_at"))["at"],
+        failed_event_at=WebhookEvent.objects.failed().order_by().aggregate(at=Min("first_at"))["at"],
+        due_event_at=WebhookEvent.objects.due(now).order_by().aggregate(at=Min("try_after"))["at"],
+        withdrawal_at=Withdrawal.objects.waiting().order_by().aggregate(at=Min("requested_at"))["at"],
+        refund_at=Refund.objects.in_doubt().order_by().aggregate(at=Min("requested_at"))["at"],
+    )
 
 
 def total_spent(member: User) -> dict[str, int]:

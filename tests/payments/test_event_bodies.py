@@ -62,7 +62,9 @@ class TestOldOnes:
         assert b"4081" in body_of(event)
         assert empty_old_bodies(now=later(31)) == 1
         kept = WebhookEvent.objects.filter(pk=event.pk).values().get()
-        assert kept | {"body": b"", "digest": bytes(kept["digest"])} == rest | {"digest": bytes(rest["digest"])}
+        assert kept | {"body": b"", "digest": bytes(kept["digest"])} == rest | {
+            "digest": bytes(rest["digest"])
+        }
         assert bytes(kept["body"]) == b""
         assert empty_old_bodies(now=later(31)) == 0
 
