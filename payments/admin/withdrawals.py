@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -20,6 +19,7 @@ from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from payments.admin.acts import ActsWithPayments, found
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.admin.times import LocalTimesFilter
 from payments.approvals import ApprovalError, Outcome, sentence_of
 from payments.ledger import LedgerError
 from payments.models import Withdrawal
@@ -71,7 +71,7 @@ class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
 
     list_display = ("reference", "member", "goes_out", "bank_name", "where", "requested_at")
     list_select_related = ("member",)
-    list_filter = (WaitingFilter, "state", "unit", ("requested_at", RangeDateTimeFilter))
+    list_filter = (WaitingFilter, "state", "unit", ("requested_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("reference", "member__email")
     ordering = ("-requested_at",)

@@ -133,7 +133,7 @@ def test_it_is_told_once_and_over_when_it_is_over(healthy, client, settings):
 
 
 def test_the_doctor_names_it_and_what_mends_it(healthy, client, monkeypatch):
-    monkeypatch.setattr(vitals, "answering_workers", lambda: {})
+    monkeypatch.setattr(vitals, "answering_workers", dict)
     failed_event(client, monkeypatch)
     wrong = {
         each.subject: each.mend for each in doctor.examine(now=in_(minutes=30)) if each.level is Level.WRONG
