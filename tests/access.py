@@ -159,6 +159,7 @@ API = {
     "api/draws/<slug:slug>/winners/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/proof/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/entries/": row("1.-------", "1********", slug="done"),
+    "api/packages/": row(EVERYONE),
     "api/payments/reconcile/": row("1-----5-5", "1-----*-*"),
     "api/payments/webhook/": row(NO_POST, "111111111"),
     # No secret is set in the tests' settings; test_cron.py sets one.
