@@ -18,12 +18,12 @@ from django.utils import dateformat, timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from payments.analytics import DAYS, EventDay, MoneyFigures, Span, money_figures
+from payments.analytics import DAYS, EventDay, MoneyFigures, Span, Spent, money_figures, most_spent
 from payments.models import Payment, ReviewItem, Withdrawal
 from payments.money import format_amount
 
 PERMISSION = "payments.manage_payments"
-_KEPT_S = 60
+_KEPT_S, _SPENT_KEPT_S = 60, 600
 _PLACES = {  # what the lists of the admin show, and who may see it
     "payment": "payments.view_payment",
     "refund": "payments.view_refund",
@@ -93,7 +93,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
     now, zone = timezone.now(), timezone.get_current_timezone()
     assert isinstance(zone, zoneinfo.ZoneInfo)
     span = Span(timezone.localtime(now, zone).date(), zone)
-    figures, links = _kept(span), Links(user)
+    figures, spent, links = _kept(span), _kept_spent(), Links(user)
     return TemplateResponse(
         request,
         "admin/payments/figures.html",
@@ -103,6 +103,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
             "span": span,
             "day": _("Day"),
             "figures": figures,
+            "is_empty": figures.is_empty and not spent,
             "packages": links.to("package"),
             "facts": _facts(figures, span, links, now),
             "lost": _lost_plot(figures, span, links),
@@ -113,7 +114,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
             "reviews": _review_bars(figures, links),
             "webhook": _webhook_plots(figures, span, links),
             "withdrawals": _withdrawal_bars(figures, links),
-            "spenders": _spender_bars(figures, links),
+            "spenders": _spender_bars(spent, links),
         },
     )
 
@@ -123,6 +124,13 @@ def _kept(span: Span) -> MoneyFigures:
     key = f"payments:figures:{span.last}:{span.zone.key}"
     found = cache.get_or_set(key, lambda: money_figures(span=span), _KEPT_S)
     assert isinstance(found, MoneyFigures)
+    return found
+
+
+def _kept_spent() -> list[Spent]:
+    """At most ten minutes old: it is over all sales there ever were."""
+    found = cache.get_or_set("payments:most-spent", most_spent, _SPENT_KEPT_S)
+    assert isinstance(found, list)
     return found
 
 
@@ -184,12 +192,6 @@ def _facts(figures: MoneyFigures, span: Span, links: Links, now: dt.datetime) ->
             f"{sum(day.repeated for day in days):,}",
             _("%(n)s deliveries too many") % {"n": f"{sum(day.repeats for day in days):,}"},
             links.to("webhookevent", which="repeated", **events_in_time),
-        ),
-        Fact(
-            _("Signatures refused"),
-            f"{sum(figures.refused.values()):,}",
-            _("counted by the hour, and nothing kept"),
-            "#plot-refused" if figures.refused else "",
         ),
     ]
 
@@ -340,9 +342,9 @@ def _withdrawal_bars(figures: MoneyFigures, links: Links) -> list[Bar]:
     )
 
 
-def _spender_bars(figures: MoneyFigures, links: Links) -> list[dict[str, Any]]:
+def _spender_bars(spent: list[Spent], links: Links) -> list[dict[str, Any]]:
     """For each currency those who paid most."""
-    people = User.objects.in_bulk({one.member_id for one in figures.spent})
+    people = User.objects.in_bulk({one.member_id for one in spent})
     return [
         {
             "unit": unit,
@@ -354,11 +356,11 @@ def _spender_bars(figures: MoneyFigures, links: Links) -> list[dict[str, Any]]:
                     "",
                     links.member(one.member_id),
                 )
-                for one in figures.spent
+                for one in spent
                 if one.unit == unit and one.member_id in people
             ),
         }
-        for unit in dict.fromkeys(one.unit for one in figures.spent)
+        for unit in dict.fromkeys(one.unit for one in spent)
     ]
 
 
