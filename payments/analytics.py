@@ -164,7 +164,9 @@ def money_figures(*, span: Span) -> MoneyFigures:
 
 
 def _rows(sql: str, span: Span | None = None, **more: Any) -> list[tuple[Any, ...]]:
-    values = {} if span is None else {"since": span.since, "until": span.until, "zone": span.zone.key}
+    values: dict[str, Any] = {}
+    if span is not None:
+        values = {"since": span.since, "until": span.until, "zone": span.zone.key}
     with connection.cursor() as cursor:
         cursor.execute(sql, values | more)
         return list(cursor.fetchall())

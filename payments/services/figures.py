@@ -4,18 +4,11 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Count, F, Min, Sum
 
 from accounts.models import User
-from payments.models import (
-    Payment,
-    Posting,
-    Refund,
-    ReviewItem,
-    WebhookEvent,
-    WebhookRefusal,
-    Withdrawal,
-)
+from payments.models import Payment, Posting, ReviewItem, WebhookEvent, WebhookRefusal
 
 SALES = "revenue:sales:"
 RECENT = dt.timedelta(hours=24)
@@ -57,14 +50,19 @@ class WaitingMoney:
 
 
 def waiting_money(*, now: dt.datetime) -> WaitingMoney:
-    """What waits for somebody, or for Paystack. Five queries, each answered by the first row of an index."""
-    return WaitingMoney(
-        review_at=ReviewItem.objects.filter(resolved_at=None).aggregate(at=Min("opened_at"))["at"],
-        failed_event_at=WebhookEvent.objects.failed().order_by().aggregate(at=Min("first_at"))["at"],
-        due_event_at=WebhookEvent.objects.due(now).order_by().aggregate(at=Min("try_after"))["at"],
-        withdrawal_at=Withdrawal.objects.waiting().order_by().aggregate(at=Min("requested_at"))["at"],
-        refund_at=Refund.objects.in_doubt().order_by().aggregate(at=Min("requested_at"))["at"],
-    )
+    """What waits for somebody, or for Paystack. One query of five parts, each answered by the first row of an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT min(opened_at) FROM payments_reviewitem WHERE resolved_at IS NULL),
+                   (SELECT min(first_at) FROM payments_webhookevent WHERE state = 'failed'),
+                   (SELECT min(try_after) FROM payments_webhookevent WHERE try_after <= %s),
+                   (SELECT min(requested_at) FROM payments_withdrawal WHERE finished_at IS NULL),
+                   (SELECT min(requested_at) FROM payments_refund WHERE finished_at IS NULL AND state = 'requested')
+            """,
+            [now],
+        )
+        return WaitingMoney(*cursor.fetchone())
 
 
 def total_spent(member: User) -> dict[str, int]:
