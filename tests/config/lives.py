@@ -35,7 +35,7 @@ from tests.draws.factories import (
 from tests.draws.test_claim import ADDRESS, BICYCLE
 from tests.factories import admin, alice
 from tests.payments.asking import ABOVE, fatma
-from tests.payments.shop import make_payment, success_event
+from tests.payments.shop import make_payment
 
 WEEK = dt.timedelta(days=8)
 LATE = dt.timedelta(days=15)
@@ -148,8 +148,8 @@ def live_a_life() -> dict[str, Draw]:
         now=timezone.now(),
     )
     payer = {"email": member.email, "first_name": member.display_name, "phone": "+254711000001"}
-    bought = success_event(make_payment(buyer=member), customer=payer, ip_address="192.0.2.77")
-    webhook.receive(body=json.dumps(bought).encode(), now=timezone.now())
+    told = {"reference": make_payment(buyer=member).reference, "customer": payer, "ip_address": "192.0.2.77"}
+    webhook.receive(body=json.dumps({"event": "charge.pending", "data": told}).encode(), now=timezone.now())
     while expand_due_messages(now=timezone.now() + dt.timedelta(days=30)):
         pass
     return draws
