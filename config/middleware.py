@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import resolve
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
@@ -14,6 +16,7 @@ from django.views.defaults import page_not_found
 from accounts.rest import seconds_over
 from audit.middleware import client_address
 from config.api import problem_response
+from payments.hooks import paystack_webhook
 
 _PAGES = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -26,6 +29,11 @@ _ADMIN = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 
+
+_HOOKS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+    "/webhooks/paystack/": paystack_webhook,
+    "/api/payments/webhook/": paystack_webhook,
+}
 
 # What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
 _PERMISSIONS = (
@@ -51,6 +59,26 @@ class ContentSecurityPolicyMiddleware:
             policy = policy.replace("form-action 'self'", " ".join(["form-action 'self'", *targets]))
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
+        return response
+
+
+class HookMiddleware:
+    """Answers what providers tell us without what only visitors need: sessions, languages, forms, limits by address.
+
+    They come in storms, from few addresses, and prove themselves by a signature in each request.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        hook = _HOOKS.get(request.path_info)
+        if hook is None:
+            return self.get_response(request)
+        request.resolver_match = resolve(request.path_info)  # the log names it
+        with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
+            response = hook(request)
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -1,5 +1,8 @@
 """The edge of Paystack's webhook: who may speak, how much, and what is answered. The work: `payments.services.webhook`."""
 
+import threading
+import time
+
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -12,6 +15,31 @@ from payments.services import webhook
 
 LARGEST_BODY = 256 * 1024
 """Bytes. Paystack's own events have a few thousand."""
+QUIET_PER_S, BURST = 10, 20
+"""So many requests in one process are worked on before they are answered; where more come, a worker does it after."""
+
+
+class Crowd:
+    """Whether more come than one can work on while they wait. Each adds one; `per_s` leave in a second."""
+
+    def __init__(self, *, per_s: float, burst: int) -> None:
+        self._per_s, self._burst = per_s, burst
+        self._size, self._at = 0.0, 0.0
+        self._lock = threading.Lock()
+
+    def grows(self, at: float | None = None) -> bool:
+        """Count one more at the monotonic time `at` (default: now); whether that is one too many.
+
+        What is counted ends at twice the burst and one, so that it is quiet again about `burst / per_s` seconds after a storm.
+        """
+        at = time.monotonic() if at is None else at
+        with self._lock:
+            left = max(0.0, self._size - (at - self._at) * self._per_s)
+            self._size, self._at = min(left + 1, 2 * self._burst + 1), at
+            return self._size > self._burst
+
+
+crowd = Crowd(per_s=QUIET_PER_S, burst=BURST)
 
 
 @csrf_exempt
@@ -29,7 +57,7 @@ def paystack_webhook(request: HttpRequest) -> HttpResponse:
         webhook.count_refusal(reason="signature" if signature else "no signature", now=now)
         return _answer(401, error="The signature is missing or not ours.")
     try:
-        answer = webhook.receive(body=body, now=now)
+        answer = webhook.receive(body=body, now=now, is_busy=crowd.grows())
     except (DatabaseError, InterfaceError):
         return _answer(503, error="This could not be kept: send it again.", **{"Retry-After": "180"})
     if answer.status == 400:

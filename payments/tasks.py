@@ -6,6 +6,9 @@ from django.utils import timezone
 from payments import approvals
 from payments.services import asking, paying_out, refunding, webhook
 
+MOST_ROUNDS = 50
+"""Of 200 events, in one run; the next run goes on."""
+
 
 @shared_task(name="payments.tasks.expire_approvals")
 def expire_approvals() -> None:
@@ -16,7 +19,9 @@ def expire_approvals() -> None:
 @shared_task(name="payments.tasks.work_on_events")
 def work_on_events() -> None:
     """Work on events of Paystack that were kept and not finished."""
-    webhook.work_on_due_events(now=timezone.now())
+    for _round in range(MOST_ROUNDS):
+        if not webhook.work_on_due_events(now=timezone.now()):
+            break
 
 
 @shared_task(name="payments.tasks.check_payments")

@@ -29,6 +29,7 @@ from django.http import HttpRequest
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from payments import hooks
 from tests import databases
 from tests.live import LiveSite
 from tests.own_redis import OwnRedis
@@ -93,6 +94,12 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 def _empty_redis() -> None:
     """Each test finds this worker's Redis database empty: no cached page, no used-up throttle."""
     _redis().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _no_crowd_of_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests are one process, and each has its few events worked on before they are answered."""
+    monkeypatch.setattr(hooks, "crowd", hooks.Crowd(per_s=0, burst=1_000_000))
 
 
 @pytest.fixture(autouse=True)

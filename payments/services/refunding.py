@@ -39,7 +39,8 @@ Status = Payment.Status
 _FINAL = (State.PROCESSED, State.FAILED)
 """Paystack's words for these are ours."""
 LEASE = dt.timedelta(minutes=2)
-"""Longer than one talk with Paystack takes; also how long its list of refunds has to catch up with a lost answer."""
+"""How long the list of refunds may be read, and then again how long one may be asked for; nothing is asked for without
+it. Also how long Paystack's list has to catch up with a lost answer."""
 _NOTE = "fairground refund "
 """What stands in Paystack's note of a refund before our number, by which a lost one is found again."""
 
@@ -102,7 +103,7 @@ def ask_due_refunds(*, now: dt.datetime, limit: int = 50) -> int:
         if Refund.objects.filter(pk=refund.pk, try_after=refund.try_after).update(try_after=later):
             asked += 1
             try:
-                _ask(refund, now)
+                _ask(refund, later, now)
             except Exception as error:
                 log.exception("refund_not_asked", refund=str(refund.public_id))
                 why = f"{type(error).__name__}: {error}"[:300]
@@ -208,7 +209,7 @@ def _worth(payment: Payment, credits: int) -> int:
     )
 
 
-def _ask(refund: Refund, now: dt.datetime) -> None:
+def _ask(refund: Refund, lease: dt.datetime, now: dt.datetime) -> None:
     reference = refund.payment.reference
     try:
         found = None
@@ -220,7 +221,12 @@ def _ask(refund: Refund, now: dt.datetime) -> None:
             _postpone(refund, str(_("Paystack's list of refunds lacks this one.")), now)
             return
         if found is None:
-            Refund.objects.filter(pk=refund.pk).update(was_sent=True)  # before it is sent: it may get through
+            # Written before it is sent, as it may get through; and only by whoever still holds the lease: twenty pages
+            # of a slow list can outlast it, and somebody else has asked meanwhile.
+            ours = Refund.objects.filter(pk=refund.pk, try_after=lease)
+            if not ours.update(was_sent=True, try_after=lease + LEASE):
+                log.warning("refund_taken_by_another", refund=str(refund.public_id))
+                return
             found = paystack.refund(
                 transaction=reference,
                 amount=refund.amount,

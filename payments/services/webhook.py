@@ -1,21 +1,24 @@
 """Paystack's webhook: kept first, worked on second.
 
-`receive` commits the request as it came, in one statement, and only then works on it in a transaction of its own. What
-goes wrong there is written on the event, tried again by the sweep with growing waits, and shown to staff; Paystack need
-not know. It tries again by itself only where we could not keep the request at all.
+`receive` commits the request as it came, in one statement, and only then works on it in a transaction of its own: at
+once in quiet times, and by a worker where so many come that answering goes first. What goes wrong there is written on
+the event, tried again by the sweep with growing waits, and shown to staff; Paystack need not know. It tries again by
+itself only where we could not keep the request at all.
 """
 
 import datetime as dt
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils.translation import gettext as _
 
+from notifications.services.waking import wake
 from payments.charges import charge_of, metadata_of, read_json, text
 from payments.models import Payment, ReviewItem, WebhookEvent
 from payments.services import disputes, paying_out, refunding
@@ -23,6 +26,7 @@ from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import Source, settle_payment
 
 log = structlog.get_logger(__name__)
+_woken_at = float("-inf")
 
 State = WebhookEvent.State
 LEASE = dt.timedelta(minutes=1)
@@ -31,6 +35,8 @@ _BACKOFF_S = (10, 30, 120, 600, 1800, 3600)
 MOST_ATTEMPTS = 60
 """With waits of an hour that is two days and a half; then only people go on."""
 SWEEP_SIZE = 200
+WAKE_EVERY_S = 0.25
+CHARGE = "charge.success"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,57 +48,83 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the bytes say by themselves. `flaw` is a sentence where they are no event."""
+
+    name: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    flaw: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Ours, wherever this kind of event has it; empty where it has none."""
+        transaction_of = self.fields.get("transaction")
+        inner = transaction_of.get("reference") if isinstance(transaction_of, dict) else None
+        return text(self.fields.get("reference") or self.fields.get("transaction_reference") or inner, 120)
+
+    @property
+    def status(self) -> int:
+        """What Paystack is answered: 400 where nobody here can have asked for this."""
+        if self.flaw or (self.name == CHARGE and "payment_id" not in metadata_of(self.fields)):
+            return 400
+        return 200
+
+    @property
+    def concerns_us(self) -> bool:
+        """Whether anything here is done about such an event."""
+        return bool(self.flaw) or self.name == CHARGE or self.name.startswith(tuple(_HANDLERS))
+
+
+@dataclass(frozen=True, slots=True)
 class _Done:
     """What working on an event came to."""
 
     state: str
     outcome: str
-    answer: int = 200
     payment: Payment | None = None
 
 
-class _NotAnEvent(Exception):
-    """The body is signed, and no event. The message says what it is."""
-
-
-def receive(*, body: bytes, now: dt.datetime) -> Answer:
+def receive(*, body: bytes, now: dt.datetime, is_busy: bool = False) -> Answer:
     """Keep a signed request and work on it; a repeat gets the answer of the first delivery.
+
+    `is_busy`: a worker is to do the work, the answer does not wait for it.
 
     Raises `django.db.DatabaseError` (or `InterfaceError`) where it could not be kept.
     """
-    event_id, finished = _keep(body, now)
-    return finished or work_on(event_id=event_id, now=now)
+    event_id, is_finished, answer = _keep(body, _read(body), now, now if is_busy else now + LEASE)
+    if is_finished:
+        return answer
+    if is_busy:
+        _wake_a_worker()
+        return answer
+    return work_on(event_id=event_id, now=now)
 
 
 def work_on(*, event_id: int, now: dt.datetime) -> Answer:
     """Work on a kept event once; after a failure it is written down, and due again later. Never raises for what is in it."""
     try:
         with transaction.atomic():
-            event = WebhookEvent.objects.select_for_update().get(pk=event_id)
-            if event.state in (State.RECEIVED, State.FAILED):
-                _finish(event, _handle(event, now), now)
-            return Answer(event.answer or 200, event.is_flagged)
+            return _work(WebhookEvent.objects.select_for_update().get(pk=event_id), now)
     except Exception as error:
         log.exception("webhook_event_failed", event_id=event_id)
         return _note_failure(event_id, error, now)
 
 
 def work_on_due_events(*, now: dt.datetime, limit: int = SWEEP_SIZE) -> int:
-    """What was received and not worked on, or failed and is due again; returns how many it tried."""
-    due = list(WebhookEvent.objects.due(now).values_list("pk", flat=True)[:limit])
+    """What waits for a worker, was received and not worked on, or failed and is due again; returns how many it tried."""
     tried = 0
-    for event_id in due:
-        with transaction.atomic():  # somebody at work on it holds its row: not ours then
-            is_free = (
-                WebhookEvent.objects.due(now)
-                .select_for_update(skip_locked=True)
-                .filter(pk=event_id)
-                .values_list("pk", flat=True)
-                .first()
-            )
-        if is_free:
-            work_on(event_id=event_id, now=now)
-            tried += 1
+    for event_id in WebhookEvent.objects.due(now).values_list("pk", flat=True)[:limit]:
+        try:
+            with transaction.atomic():
+                free = WebhookEvent.objects.select_for_update(skip_locked=True)
+                event = free.filter(pk=event_id, try_after__lte=now).first()
+                if event is None:
+                    continue  # somebody is at work on it, or was
+                tried += 1
+                _work(event, now)
+        except Exception as error:
+            log.exception("webhook_event_failed", event_id=event_id)
+            _note_failure(event_id, error, now)
     return tried
 
 
@@ -111,65 +143,77 @@ def count_refusal(*, reason: str, now: dt.datetime) -> None:
         log.warning("webhook_refusal_not_counted", reason=reason)
 
 
-def _keep(body: bytes, now: dt.datetime) -> tuple[int, Answer | None]:
-    """One statement, committed when it returns: the event, and its answer where it is a repeat of a finished one.
+def _keep(
+    body: bytes, reading: _Reading, now: dt.datetime, try_after: dt.datetime
+) -> tuple[int, bool, Answer]:
+    """One statement, committed when it returns: the event, whether nothing is left to do for it, and its answer.
 
     A repeat is counted, and brings back what had failed.
     """
+    is_finished = not reading.concerns_us
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO payments_webhookevent AS event (digest, body, event, reference, state, is_flagged, outcome,
-                delivery_count, first_at, last_at, attempts, try_after)
-            VALUES (%s, %s, '', '', 'received', false, '', 1, %s, %s, 0, %s)
-            ON CONFLICT (digest) DO UPDATE SET delivery_count = event.delivery_count + 1, last_at = excluded.last_at
+            INSERT INTO payments_webhookevent AS event (digest, body, event, reference, state, answer, is_flagged,
+                outcome, delivery_count, first_at, last_at, attempts, try_after, done_at)
+            VALUES (%s, %s, %s, %s, %s, %s, false, '', 1, %s, %s, 0, %s, %s)
+            ON CONFLICT (digest) DO UPDATE SET delivery_count = event.delivery_count + 1, last_at = excluded.last_at,
+                try_after = CASE event.state WHEN 'failed' THEN excluded.last_at ELSE event.try_after END
             RETURNING id, state, answer, is_flagged
             """,
-            [hashlib.sha256(body).digest(), body, now, now, now + LEASE],
+            [
+                hashlib.sha256(body).digest(),
+                body,
+                text(reading.name, 80),
+                reading.reference,
+                State.IGNORED if is_finished else State.RECEIVED,
+                reading.status,
+                now,
+                now,
+                None if is_finished else try_after,
+                now if is_finished else None,
+            ],
         )
         event_id, state, answer, is_flagged = cursor.fetchone()
-    is_finished = state not in (State.RECEIVED, State.FAILED)
-    return int(event_id), Answer(answer or 200, is_flagged) if is_finished else None
+    return int(event_id), state not in (State.RECEIVED, State.FAILED), Answer(answer or 200, is_flagged)
+
+
+def _wake_a_worker() -> None:
+    """Once in a while is enough: a worker goes on until nothing is due."""
+    global _woken_at
+    if time.monotonic() - _woken_at >= WAKE_EVERY_S:
+        _woken_at = time.monotonic()
+        wake("payments.tasks.work_on_events")
+
+
+def _work(event: WebhookEvent, now: dt.datetime) -> Answer:
+    """Inside a transaction that holds the event's row."""
+    if event.state in (State.RECEIVED, State.FAILED):
+        _finish(event, _handle(event, now), now)
+    return Answer(event.answer or 200, event.is_flagged)
 
 
 def _finish(event: WebhookEvent, done: _Done, now: dt.datetime) -> None:
     if event.state == State.FAILED:
         resolve_by_itself(_review_key(event), note=_("It was worked on at a later attempt."), now=now)
     event.state, event.outcome, event.payment = done.state, done.outcome[:300], done.payment
-    event.answer = event.answer or done.answer
     event.attempts += 1
     event.try_after, event.done_at = None, now
-    event.save(
-        update_fields=[
-            "event",
-            "reference",
-            "state",
-            "outcome",
-            "payment",
-            "answer",
-            "attempts",
-            "try_after",
-            "done_at",
-        ]
-    )
+    event.save(update_fields=["state", "outcome", "payment", "attempts", "try_after", "done_at"])
 
 
 def _handle(event: WebhookEvent, now: dt.datetime) -> _Done:
-    try:
-        name, data = _read(bytes(event.body))
-    except _NotAnEvent as error:
+    reading = _read(bytes(event.body))
+    if reading.flaw:
         open_review(
-            kind=ReviewItem.Kind.BAD_EVENT, key=_review_key(event), reason=str(error), event=event, now=now
+            kind=ReviewItem.Kind.BAD_EVENT, key=_review_key(event), reason=reading.flaw, event=event, now=now
         )
-        return _Done(State.BAD, str(error), 400)
-    event.event = text(name, 80)
-    fields = data if isinstance(data, dict) else {}
-    event.reference = _reference_in(fields)
-    if name == "charge.success":
-        return _charge(event, fields, now)
+        return _Done(State.BAD, reading.flaw)
+    if reading.name == CHARGE:
+        return _charge(event, reading.fields, now)
     for prefix, handle in _HANDLERS.items():
-        if name.startswith(prefix):
-            found = handle(event, name, fields, now)
+        if reading.name.startswith(prefix):
+            found = handle(event, reading.name, reading.fields, now)
             if found is not None:
                 return _Done(State.DONE, found[1], payment=found[0])
     return _Done(State.IGNORED, "")
@@ -177,18 +221,16 @@ def _handle(event: WebhookEvent, now: dt.datetime) -> _Done:
 
 def _charge(event: WebhookEvent, data: Mapping[str, Any], now: dt.datetime) -> _Done:
     charge, metadata = charge_of(data), metadata_of(data)
-    is_ours = "payment_id" in metadata
-    answer = 200 if is_ours else 400
     payment = Payment.objects.filter(reference=charge.reference).first() if charge.reference else None
     if payment is not None:
         settlement = settle_payment(payment=payment, charge=charge, source=Source.WEBHOOK, now=now)
-        return _Done(State.DONE, str(settlement.result), answer, settlement.payment)
-    if not is_ours:
+        return _Done(State.DONE, str(settlement.result), settlement.payment)
+    if "payment_id" not in metadata:
         reason = _("A charge without our metadata, under a reference that nobody here knows.")
         open_review(
             kind=ReviewItem.Kind.METADATA, key=_review_key(event), reason=reason, event=event, now=now
         )
-        return _Done(State.DONE, reason, answer)
+        return _Done(State.DONE, reason)
     # Anybody can start a charge with any metadata. So it tells staff where to look, and credits nothing.
     meant = _payment_named(metadata["payment_id"])
     reason = _("A charge that names a payment of ours, under a reference that is not that payment's.")
@@ -200,7 +242,7 @@ def _charge(event: WebhookEvent, data: Mapping[str, Any], now: dt.datetime) -> _
         event=event,
         now=now,
     )
-    return _Done(State.DONE, reason, answer, meant)
+    return _Done(State.DONE, reason, meant)
 
 
 def _payment_named(value: object) -> Payment | None:
@@ -210,25 +252,17 @@ def _payment_named(value: object) -> Payment | None:
         return None
 
 
-def _read(body: bytes) -> tuple[str, Any]:
-    """Name and data of an event. Raises `_NotAnEvent`."""
+def _read(body: bytes) -> _Reading:
     try:
         content = read_json(body)
-    except ValueError as error:
-        raise _NotAnEvent(_("The body is not JSON.")) from error
+    except ValueError:
+        return _Reading(flaw=_("The body is not JSON."))
     if not isinstance(content, dict):
-        raise _NotAnEvent(_("The body is JSON, and not an object."))
-    name = content.get("event")
+        return _Reading(flaw=_("The body is JSON, and not an object."))
+    name, data = content.get("event"), content.get("data")
     if not isinstance(name, str) or not name.strip():
-        raise _NotAnEvent(_("The body names no event."))
-    return name.strip(), content.get("data")
-
-
-def _reference_in(data: Mapping[str, Any]) -> str:
-    """Ours, wherever this kind of event has it; empty where it has none."""
-    transaction_of = data.get("transaction")
-    inner = transaction_of.get("reference") if isinstance(transaction_of, dict) else None
-    return text(data.get("reference") or data.get("transaction_reference") or inner, 120)
+        return _Reading(flaw=_("The body names no event."))
+    return _Reading(name.strip(), data if isinstance(data, dict) else {})
 
 
 def _note_failure(event_id: int, error: Exception, now: dt.datetime) -> Answer:
@@ -244,8 +278,8 @@ def _note_failure(event_id: int, error: Exception, now: dt.datetime) -> Answer:
             wait = _BACKOFF_S[min(event.attempts, len(_BACKOFF_S)) - 1]
             event.try_after = now + dt.timedelta(seconds=wait) if event.attempts < MOST_ATTEMPTS else None
             event.state, event.outcome = State.FAILED, f"{type(error).__name__}: {error}"[:300]
-            event.answer, event.is_flagged = event.answer or 200, True
-            event.save(update_fields=["attempts", "try_after", "state", "outcome", "answer", "is_flagged"])
+            event.is_flagged = True
+            event.save(update_fields=["attempts", "try_after", "state", "outcome", "is_flagged"])
             open_review(
                 kind=ReviewItem.Kind.EVENT,
                 key=_review_key(event),
@@ -253,7 +287,7 @@ def _note_failure(event_id: int, error: Exception, now: dt.datetime) -> Answer:
                 event=event,
                 now=now,
             )
-            return Answer(event.answer, True)
+            return Answer(event.answer or 200, True)
     except Exception:
         log.exception("webhook_failure_not_noted", event_id=event_id)
         return Answer(200, is_flagged=True)

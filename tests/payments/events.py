@@ -4,6 +4,9 @@ Nearly half have neither `id` nor `reference`; `metadata` is `0`, `""`, a text o
 amount is text or a number; a charge without our metadata; names that nothing here knows.
 """
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 from payments.models import Payment
@@ -104,3 +107,9 @@ def about(payment: Payment, number: int) -> list[dict[str, Any]]:
         _charge(payment.reference, **paid, metadata="", channel="card"),
         _charge(payment.reference, **paid | {"amount": str(payment.price)}, metadata=ours, message="again"),
     ]
+
+
+def documented() -> list[dict[str, Any]]:
+    """Paystack's own examples, from the file of JSON objects that `PAYSTACK_EVENTS` names; they are theirs, and not in here."""
+    path = os.environ.get("PAYSTACK_EVENTS")
+    return list(json.loads(Path(path).read_text()).values()) if path else []

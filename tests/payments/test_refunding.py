@@ -174,6 +174,26 @@ def test_what_is_finished_stays_so(client, there, name):
 
 
 @pytest.mark.django_db
+def test_who_read_the_list_for_longer_than_its_lease_asks_for_nothing(there, monkeypatch):
+    """Another worker took it over, and has asked: the list that was read is older than that."""
+    there.moods.append("unavailable")
+    ask(paid(), 50)
+    ask_due_refunds(now=timezone.now())  # so that the list is read at the next attempt
+    refund = Refund.objects.get()
+    late = refund.try_after + refunding.LEASE
+
+    def slow_list(*, transaction):
+        before = list(there.made)
+        monkeypatch.setattr(refunding.paystack, "list_refunds", there.list_refunds)
+        assert ask_due_refunds(now=late) == 1  # the other
+        return before
+
+    monkeypatch.setattr(refunding.paystack, "list_refunds", slow_list)
+    assert ask_due_refunds(now=refund.try_after) == 1
+    assert len(there.made) == 1
+
+
+@pytest.mark.django_db
 def test_after_a_lost_answer_the_list_is_read_before_it_is_asked_again(there):
     there.moods.append("lose the answer")
     ask(paid(), 50)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from payments import hooks, tasks
 from payments.models import LedgerEntry, Payment, ReviewItem, WebhookEvent, WebhookRefusal
 from payments.services import webhook
 from payments.services.settling import Result
@@ -274,6 +275,98 @@ def test_every_documented_shape_thrice_in_any_order(client):
     assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {"done", "ignored"}
     assert set(WebhookEvent.objects.values_list("delivery_count", flat=True)) == {3}
     assert_books_balance()
+
+
+@pytest.fixture
+def woken(monkeypatch) -> list[str]:
+    """A crowd at the door; the tasks that workers were woken for."""
+    tasks: list[str] = []
+    monkeypatch.setattr(hooks, "crowd", hooks.Crowd(per_s=0, burst=0))
+    monkeypatch.setattr(webhook, "wake", tasks.append)
+    monkeypatch.setattr(webhook, "_woken_at", float("-inf"))
+    return tasks
+
+
+def test_in_a_crowd_it_is_kept_and_answered_and_a_worker_does_the_work(client, woken):
+    paid = [success_event(make_payment()) for _number in range(3)]
+    for event in [*paid, paid[0]]:
+        assert send(client, event).json() == {"received": True}
+    assert send(client, b"[]").status_code == 400
+    assert send(client, success_event(make_payment(), metadata=0)).status_code == 400
+    assert credits_of(alice()) == 0
+    assert set(WebhookEvent.objects.values_list("state", flat=True)) == {State.RECEIVED}
+    assert woken == ["payments.tasks.work_on_events"]  # not once for each
+    tasks.work_on_events()
+    assert credits_of(alice()) == 4 * 50
+    assert Counter(WebhookEvent.objects.values_list("state", flat=True)) == {"done": 4, "bad": 1}
+    assert ReviewItem.objects.get().kind == "bad_event"
+    assert send(client, paid[1]).json() == {"received": True}
+    assert_books_balance()
+
+
+def test_what_had_failed_and_comes_again_in_a_crowd_is_due_at_once(client, monkeypatch):
+    event = success_event(make_payment())
+    with broken(monkeypatch, RuntimeError("a bug")):
+        send(client, event)
+    monkeypatch.setattr(hooks, "crowd", hooks.Crowd(per_s=0, burst=0))
+    monkeypatch.setattr(webhook, "wake", lambda task: None)
+    assert send(client, event).json() == {"flagged": True}  # as the first time
+    assert credits_of(alice()) == 0
+    assert webhook.work_on_due_events(now=timezone.now()) == 1
+    assert credits_of(alice()) == 50
+
+
+def test_one_event_that_fails_holds_up_none_behind_it(client, woken, monkeypatch):
+    """In the same run of the worker, and without its being tried over and over."""
+    first, second = make_payment(), make_payment()
+    for payment in (first, second):
+        send(client, success_event(payment))
+    settle, tried = webhook.settle_payment, []
+
+    def fail_for_the_first(*, payment, **rest):
+        tried.append(payment)
+        if payment == first:
+            raise RuntimeError("a bug")
+        return settle(payment=payment, **rest)
+
+    monkeypatch.setattr(webhook, "settle_payment", fail_for_the_first)
+    tasks.work_on_events()
+    assert credits_of(alice()) == 50
+    assert tried == [first, second]
+
+
+def test_what_concerns_nothing_here_costs_one_statement(client, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert send(client, {"event": "subscription.create", "data": {"reference": "x"}}).status_code == 200
+    event = WebhookEvent.objects.get()
+    assert (event.state, event.event, event.reference) == (State.IGNORED, "subscription.create", "x")
+    assert event.done_at is not None
+
+
+def test_a_crowd_gathers_and_goes():
+    crowd = hooks.Crowd(per_s=10, burst=3)
+    assert [crowd.grows(0) for _one in range(5)] == [False] * 3 + [True] * 2
+    assert [crowd.grows(0) for _one in range(100)] == [True] * 100
+    assert crowd.grows(0.2)  # it counted to seven at most: two have gone, one came
+    assert crowd.grows(0.5)
+    assert not crowd.grows(1)
+
+
+@pytest.mark.parametrize("address", ["/webhooks/paystack/", "/api/payments/webhook/"])
+def test_paystack_is_not_limited_as_a_visitor_and_has_no_session(client, settings, address):
+    settings.API_LIMIT_ADDRESS = 1
+    for number in range(3):
+        answer = send(client, {"event": "x", "data": number}, address=address)
+        assert (answer.status_code, answer.cookies) == (200, {})
+        assert answer["Cache-Control"] == "no-store"
+        assert "Content-Security-Policy" in answer
+
+
+def test_reviews_are_not_written_in_the_language_of_the_last_visitor(client):
+    with translation.override("de"):
+        send(client, b"[]")
+        assert translation.get_language() == "de"
+    assert "object" in ReviewItem.objects.get().reason
 
 
 def test_the_body_of_a_kept_event_can_not_be_changed(client):
