@@ -247,7 +247,7 @@ ACTS = {
     ),
     "admin/draws/analytics/": act("MX"),
     "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
-    "admin/payments/figures/": act("FX"),
+    "admin/payments/figures/": row(staff("FX"), staff("FX")),
     "admin/audit/seal/seal-now/": act("FMX"),
     "admin/config/alarm/look-now/": act("MX"),
     "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),
