@@ -196,7 +196,7 @@ def _money(now: dt.datetime) -> Iterator[Trouble]:
             title=_("Nobody works on the events of Paystack"),
             detail=_("The oldest is due since %(at)s.") % {"at": _at(at)},
             mend=_("Work on them by hand and see what it says: manage.py process_payments."),
-            page=_page("payments_webhookevent_changelist") + "?state__exact=received",
+            page=_page("payments_webhookevent_changelist") + "?which=waiting",
         )
     if (at := oldest.withdrawal_at) is not None and at < now - WITHDRAWAL_OLD_AFTER:
         count = Withdrawal.objects.waiting().filter(requested_at__lt=now - WITHDRAWAL_OLD_AFTER).count()
