@@ -296,6 +296,8 @@ PAYSTACK_BASE_URL = env.str("PAYSTACK_BASE_URL", default="") or (
     f"{SITE_URL}/standin/paystack" if PAYSTACK_STANDIN else "https://api.paystack.co"
 )
 PAYSTACK_TIMEOUT_S = env.float("PAYSTACK_TIMEOUT_S", default=10.0)
+# How long the bodies of finished webhook events are kept: they name payers (payments/services/emptying.py).
+PAYMENTS_WEBHOOK_BODY_DAYS = env.int("PAYMENTS_WEBHOOK_BODY_DAYS", default=90)
 if PAYSTACK_STANDIN:
     PAYSTACK_SECRET_KEY = (
         f"sk_test_{hmac.digest(SECRET_KEY.encode(), b'stand-in of Paystack', 'sha256').hex()[:40]}"

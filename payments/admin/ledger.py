@@ -14,11 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from payments.admin.adjusting import WalletAdjusting
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.admin.times import LocalTimesFilter
 from payments.models import Account, LedgerEntry, Posting
 from payments.money import format_amount, unit_label
 from payments.subjects import known_kinds, words_of
@@ -141,7 +141,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "kind_shown", "about", "reason", "actor", "idem_key")
     list_select_related = ("actor",)
-    list_filter = (KindFilter, ("created_at", RangeDateTimeFilter))
+    list_filter = (KindFilter, ("created_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("idem_key", "about")
     search_help_text = gettext_lazy(
@@ -176,7 +176,7 @@ class PostingAdmin(ReadOnlyAdmin):
 
     list_display = ("when", "account", "moved", "left", "entry")
     list_select_related = ("account", "entry")
-    list_filter = (UnitFilter, ("entry__created_at", RangeDateTimeFilter))
+    list_filter = (UnitFilter, ("entry__created_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("account__code",)
     search_help_text = gettext_lazy("The beginning of an account's code")

@@ -23,6 +23,10 @@ class RefundQuerySet(models.QuerySet["Refund"]):
         """Those whose money has gone back or may still go."""
         return self.exclude(state=Refund.State.FAILED)
 
+    def in_doubt(self) -> "RefundQuerySet":
+        """Those that Paystack was not asked for yet, or gave no answer about; the oldest first."""
+        return self.filter(finished_at=None, state=Refund.State.REQUESTED).order_by("requested_at", "pk")
+
 
 class Refund(models.Model):
     """Part of a payment on its way back. The credits wait on an account of their own until Paystack has decided.
@@ -84,6 +88,12 @@ class Refund(models.Model):
         indexes = [
             models.Index(
                 fields=["try_after"], name="payments_refund_due", condition=Q(try_after__isnull=False)
+            ),
+            models.Index(
+                fields=["requested_at"], name="payments_refund_open", condition=Q(finished_at__isnull=True)
+            ),
+            models.Index(
+                fields=["finished_at"], name="payments_refund_returned", condition=Q(state="processed")
             ),
         ]
 
