@@ -1,12 +1,16 @@
 """People in the admin."""
 
+from typing import Any
+
 from allauth.mfa.admin import Authenticator  # of the admin: it has to be registered before it is taken out
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -28,6 +32,29 @@ class RoleAdmin(DjangoGroupAdmin, ModelAdmin):
         if role is not None:
             prefetch_related_objects([role], "permissions__content_type")
         return role
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[Any]:
+        """Who may only look reads a list; the field's own is one sentence of a hundred names."""
+        return ["name", "permissions" if self.has_change_permission(request, obj) else "rights"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[Any]:
+        return [] if self.has_change_permission(request, obj) else ["name", "rights"]
+
+    @admin.display(description=_("permissions"))
+    def rights(self, obj: Group) -> str:
+        """What the role may do, by the app it is about."""
+        by_app: dict[str, list[str]] = {}
+        for right in obj.permissions.all():
+            app = apps.get_app_config(right.content_type.app_label).verbose_name
+            by_app.setdefault(str(app), []).append(right.name)
+        rows = (
+            (app, format_html_join(" · ", "{}", ((name,) for name in sorted(names))))
+            for app, names in by_app.items()
+        )
+        return format_html(
+            '<dl class="fg-rights">{}</dl>',
+            format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", sorted(rows)),
+        )
 
 
 @admin.register(User)

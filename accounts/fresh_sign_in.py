@@ -27,11 +27,22 @@ LARGEST_KEPT = 20_000
 
 P = ParamSpec("P")
 View = Callable[Concatenate[Any, HttpRequest, P], HttpResponse]
+SHOWN = ("password", "mfa")
+"""What a person has in hand, unlike a link in a mailbox, as allauth notes it."""
 
 
 def is_fresh(request: HttpRequest, *, now: dt.datetime) -> bool:
     """Whether the person signed in, or confirmed it was them, at most `FRESH_SIGN_IN_MINUTES` ago."""
+    return _newest_is_fresh(get_authentication_records(request, request.user), now)
+
+
+def has_just_shown(request: HttpRequest, *, now: dt.datetime) -> bool:
+    """Whether the person gave the password or a factor that recently: at the sign-in or after, it is the same."""
     records = get_authentication_records(request, request.user)
+    return _newest_is_fresh([each for each in records if each["method"] in SHOWN], now)
+
+
+def _newest_is_fresh(records: list[dict[str, Any]], now: dt.datetime) -> bool:
     if not records:
         return False
     age = now.timestamp() - max(float(each["at"]) for each in records)

@@ -122,7 +122,7 @@ class RecordAdmin(ReadOnlyAdmin):
     @admin.display(description=_("time"))
     def when(self, record: Record) -> str:
         """To the second, in the zone of whoever looks."""
-        return date_format(timezone.localtime(record.at), "j N Y, H:i:s")
+        return date_format(timezone.localtime(record.at), "j M Y, H:i:s")
 
     @admin.display(description=_("who"))
     def who(self, record: Record) -> str:

@@ -191,6 +191,7 @@ class NoticeInline(TabularInline):
     fields = readonly_fields = ("event", "channel", "attempts", "next_attempt_at", "sent_at", "error")
     extra = 0
     can_delete = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

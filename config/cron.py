@@ -23,9 +23,10 @@ from rest_framework.views import APIView
 from accounts.rest import bearer_token
 from draws import services
 from draws.models import Draw
-from draws.serializers import AmountSerializer, amount_rows, flat_amount
+from draws.serializers import amount_rows, flat_amount
 from draws.services.monitoring import note_outside_run
 from notifications.services import process_notifications
+from payments.serializers import AmountSerializer
 
 _SCHEDULER = "scheduler"
 

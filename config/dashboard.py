@@ -14,6 +14,7 @@ from accounts.models import User
 from config.home_facts import facts_for, machinery_for, pools_in_draws
 from config.home_panels import panels_for
 from draws.admin.analytics import PERMISSION as ANALYTICS
+from payments.admin.figures import PERMISSION as MONEY
 
 
 def environment(request: HttpRequest) -> list[str] | None:
@@ -39,6 +40,7 @@ def admin_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "pools": pools_in_draws() if sees_pools else [],
             "machinery": machinery,
             "sees_analytics": user.has_perm(ANALYTICS),
+            "sees_money": user.has_perm(MONEY),
         }
     )
     return context

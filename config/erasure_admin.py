@@ -68,8 +68,17 @@ class ErasureAdmin(ReadOnlyAdmin):
 
     list_display = ("public_id", "whose", "requested_at", "due_at", "state", "problem")
     list_select_related = ("member",)
-    fields = ("public_id", "whose", "by", "gives_up_wallet", "requested_at", "due_at", "state", "problem")
-    readonly_fields = ("whose", "state")
+    fields = (
+        "public_id",
+        "whose",
+        "by",
+        "gives_up_wallet",
+        "requested_at",
+        "due_at",
+        "state_said",
+        "problem",
+    )
+    readonly_fields = ("whose", "state_said")
     actions_list = ("ask", "erase_now")
     actions_detail = ("call_off",)
 
@@ -93,6 +102,11 @@ class ErasureAdmin(ReadOnlyAdmin):
         if obj.cancelled_at is not None:
             return "off", _("Called off")
         return ("held", _("Held back")) if obj.problem else ("waiting", _("Waiting"))
+
+    @display(description=gettext_lazy("state"))
+    def state_said(self, obj: Erasure) -> str:
+        """The word alone: on the page of a row unfold would show the pair."""
+        return str(self.state(obj)[1])
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         waiting = (

@@ -2,12 +2,13 @@
 how errors look."""
 
 from collections.abc import Callable
+from functools import cache
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -75,11 +76,17 @@ class HookMiddleware:
         hook = _HOOKS.get(request.path_info)
         if hook is None:
             return self.get_response(request)
-        request.resolver_match = resolve(request.path_info)  # the log names it
+        request.resolver_match = _match_of(request.path_info)  # the log names it
         with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
             response = hook(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+@cache
+def _match_of(path: str) -> ResolverMatch:
+    """Of a hook's address: there are few, and looking through all others costs more than what is done here."""
+    return resolve(path)
 
 
 class AdminMiddleware:

@@ -300,4 +300,4 @@ def _hold(erasure: Erasure, problem: str, *, now: dt.datetime) -> None:
 def erase_old_data(*, now: dt.datetime) -> dict[str, int]:
     """Erase what has been kept long enough (`docs/privacy.md`). Returns how many rows of what."""
     with transaction.atomic():
-        return draws_privacy.erase_old(now=now)
+        return {**draws_privacy.erase_old(now=now), **payments_privacy.erase_old(now=now)}

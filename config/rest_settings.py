@@ -48,6 +48,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {"PaymentStatusEnum": "payments.models.Payment.Status"},
     "TAGS": [
         {"name": "draws", "description": "What everyone may see."},
+        {"name": "packages", "description": "Credits on sale."},
         {"name": "entries", "description": "One's own entries."},
         {"name": "staff", "description": "Watching and executing draws; reconciling payments."},
         {"name": "scheduler", "description": "For an outside scheduler that stands in for beat."},

@@ -97,7 +97,7 @@ SCHEDULE = (
         "privacy: erase what is old",
         "config.tasks.erase_old_data",
         86_400,
-        "Erases refused lines, and addresses of things sent, whose time is over.",
+        "Erases refused lines, addresses of things sent and bodies of webhooks, whose time is over.",
     ),
     Job(
         "accounts: clear sessions", "accounts.tasks.clear_sessions", 86_400, "Deletes sessions that are over."

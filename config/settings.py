@@ -214,7 +214,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignUpForm"
-ACCOUNT_FORMS = {"signup": "accounts.sign_up.SignUpPageForm"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.sign_up.SignUpPageForm",
+    "change_password": "accounts.password_forms.ChangeForm",
+    "set_password": "accounts.password_forms.SetForm",
+    "reset_password_from_key": "accounts.password_forms.ResetForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
@@ -291,6 +296,8 @@ PAYSTACK_BASE_URL = env.str("PAYSTACK_BASE_URL", default="") or (
     f"{SITE_URL}/standin/paystack" if PAYSTACK_STANDIN else "https://api.paystack.co"
 )
 PAYSTACK_TIMEOUT_S = env.float("PAYSTACK_TIMEOUT_S", default=10.0)
+# How long the bodies of finished webhook events are kept: they name payers (payments/services/emptying.py).
+PAYMENTS_WEBHOOK_BODY_DAYS = env.int("PAYMENTS_WEBHOOK_BODY_DAYS", default=90)
 if PAYSTACK_STANDIN:
     PAYSTACK_SECRET_KEY = (
         f"sk_test_{hmac.digest(SECRET_KEY.encode(), b'stand-in of Paystack', 'sha256').hex()[:40]}"
@@ -309,6 +316,7 @@ LANGUAGE_CODE = "en"
 # Only what there is a catalogue for: a page half in another language, and said to be in it, helps nobody.
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

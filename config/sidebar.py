@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from draws.admin import analytics
+from payments.admin import figures
 from payments.approvals import waiting_for
 
 # (title, ((model, icon), …)); a model without an admin page is left out, one that is not named here comes last.
@@ -78,7 +79,10 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     ),
 )
 # Pages that belong to no model: (title, icon, name of the address, permission).
-PAGES = ((gettext_lazy("Analytics"), "monitoring", "draws_analytics", analytics.PERMISSION),)
+PAGES = (
+    (gettext_lazy("Analytics"), "monitoring", "draws_analytics", analytics.PERMISSION),
+    (gettext_lazy("Money in figures"), "finance", "payments_figures", figures.PERMISSION),
+)
 _LAST = gettext_lazy("More")
 _PLAIN_ICON = "table_rows"
 # Reached from the page they belong to.

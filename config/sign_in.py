@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.fresh_sign_in import has_just_shown
 from accounts.lockouts import forget_wrong_passwords
 from accounts.models import User
 from accounts.sessions import SessionStore
@@ -59,6 +60,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     @staticmethod
     def _note(person: User, action: str) -> None:
         record(actor=person, action=action, target=person, data={}, now=timezone.now())
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """allauth counts only what is shown after the sign-in; who gave the password a moment ago is not asked again."""
+        required: bool = super().is_reauthentication_required(app=app, **kwargs)
+        return required and not has_just_shown(self.request, now=timezone.now())
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         words = {

@@ -29,6 +29,7 @@ urlpatterns = [
     path("readyz", operations.readyz, name="readyz"),
     path("metrics", operations.metrics_page, name="metrics"),
     path("admin/draws/analytics/", include("draws.admin.analytics")),
+    path("admin/payments/figures/", include("payments.admin.figures")),
     path("admin/login/", views.admin_login, name="admin_login"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api_urls")),

@@ -10,33 +10,20 @@ from rest_framework import serializers
 from accounts.rest import StrictSerializer
 from draws.models import Draw, DrawReport, Entry, Prize, Winner
 from draws.services import prize_totals
-from payments.money import exponent_of, format_amount
+from payments.serializers import AmountSerializer, amount_row
 
 PHASES = ("upcoming", "open", "closed", "frozen", "drawing", "completed", "void", "cancelled")
 
 
 def amount_rows(amounts: Mapping[str, int]) -> list[dict[str, Any]]:
     """Amounts by unit as rows, by unit; nothing of a unit is left out."""
-    return [
-        {"unit": unit, "amount": amount, "decimals": exponent_of(unit), "text": format_amount(amount, unit)}
-        for unit, amount in sorted(amounts.items())
-        if amount
-    ]
+    return [amount_row(unit, amount) for unit, amount in sorted(amounts.items()) if amount]
 
 
 def flat_amount(amounts: Mapping[str, int]) -> int | None:
     """The one amount there is, in minor units; 0 for none, and None where there are several units."""
     there = [amount for amount in amounts.values() if amount]
     return None if len(there) > 1 else sum(there)
-
-
-class AmountSerializer(serializers.Serializer[Any]):
-    """An amount: whole minor units, their unit, and how many decimals a person writes it with."""
-
-    unit = serializers.CharField(help_text="A currency (ISO 4217), CREDIT, POINT or a token.")
-    amount = serializers.IntegerField(help_text="Minor units: 125000 of KES are 1,250.00.")
-    decimals = serializers.IntegerField()
-    text = serializers.CharField(help_text="As a person reads it.")
 
 
 class PrizeSerializer(serializers.ModelSerializer[Prize]):

@@ -3,12 +3,13 @@
 import contextlib
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers, status
+from rest_framework import exceptions, generics, serializers, status
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,8 +18,10 @@ from accounts.models import User
 from accounts.rest import StrictSerializer, needs
 from payments import paystack
 from payments.charges import identifier
-from payments.models import Payment
+from payments.models import Package, Payment
+from payments.money import CURRENCIES
 from payments.scopes import PAYMENTS_RECONCILE
+from payments.serializers import PackageSerializer
 from payments.services.asking import NotKnownThereError, reconcile_payment
 
 _Reconciles = needs(write=PAYMENTS_RECONCILE, permission="payments.manage_payments", moves_money=True)
@@ -90,6 +93,35 @@ class Reconcile(APIView):
                 "credits_added": settlement.credits_added,
             }
         )
+
+
+class PackageFilter(StrictSerializer):
+    """Which packages."""
+
+    currency = serializers.ChoiceField(choices=CURRENCIES, required=False)
+
+
+class PackageList(generics.ListAPIView[Package]):
+    """What is on sale."""
+
+    permission_classes = [AllowAny]
+    serializer_class = PackageSerializer
+
+    def get_queryset(self) -> QuerySet[Package]:
+        asked = PackageFilter(
+            data={
+                name: value
+                for name, value in self.request.GET.items()
+                if name not in ("page", "page_size", "format")
+            }
+        )
+        asked.is_valid(raise_exception=True)
+        return Package.objects.filter(is_active=True, **asked.validated_data)
+
+    @extend_schema(tags=["packages"], operation_id="list_packages", parameters=[PackageFilter])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Packages of credits on sale, in the order of the site; or those in one currency."""
+        return super().get(request, *args, **kwargs)
 
 
 def _payment(name: str) -> Payment:

@@ -45,6 +45,8 @@ def read_json(content: bytes) -> Any:
     The depth is looked at first: the parser recurses, and where the limit of recursion was raised by somebody it runs
     out of stack, which no `except` catches.
     """
+    if content.count(b"[") + content.count(b"{") <= MOST_NESTED:  # nearly all: there is nothing to follow
+        return json.loads(content)
     depth = 0
     for token in _BRACKETS.finditer(content):
         first = content[token.start()]

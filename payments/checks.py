@@ -78,3 +78,9 @@ def _wrong_with_paystack() -> Iterator[tuple[str, str]]:
         yield "E006", "PAYSTACK_BASE_URL has to be an address alone, as in https://api.paystack.co."
     if not 1 <= settings.PAYSTACK_TIMEOUT_S <= 60:
         yield "E007", "PAYSTACK_TIMEOUT_S has to be between 1 and 60 seconds: pages wait so long."
+    if settings.PAYMENTS_WEBHOOK_BODY_DAYS < 1:
+        yield (
+            "E008",
+            f"PAYMENTS_WEBHOOK_BODY_DAYS is {settings.PAYMENTS_WEBHOOK_BODY_DAYS}: what Paystack told would be gone before "
+            "anybody could look into it. Set it to 1 or more.",
+        )

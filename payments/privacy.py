@@ -15,7 +15,8 @@ from notifications.models import Message
 from notifications.privacy import blank_value
 from payments.accounts import AccountSpec, ensure_accounts, wallets_of
 from payments.ledger import EntrySpec, Leg, post_many
-from payments.models import Approval, Dispute, Payment, Posting, Refund, Withdrawal
+from payments.models import Approval, Dispute, Payment, Posting, Refund, WebhookEvent, Withdrawal
+from payments.services.emptying import empty_bodies_of, empty_old_bodies, events_of
 
 
 def forfeited_account(unit: str) -> AccountSpec:
@@ -24,7 +25,7 @@ def forfeited_account(unit: str) -> AccountSpec:
 
 
 def export(*, person: Person) -> dict[str, Any]:
-    """Their wallets, and every movement in them."""
+    """Their wallets, every movement in them, what they bought and took out, and what Paystack told of it."""
     if person.member is None:
         return {}
     postings = Posting.objects.filter(account__in=wallets_of(person.member)).order_by("pk")
@@ -61,6 +62,14 @@ def export(*, person: Person) -> dict[str, Any]:
             )
             .iterator()
         ),
+        # What Paystack told us about these. Bodies are its own words (address, last digits of a card), kept for a while.
+        "events": list(
+            WebhookEvent.objects.filter(events_of(person.member))
+            .order_by("pk")
+            .annotate(is_body_kept=~Q(body=b""))
+            .values("event", "reference", "state", "outcome", "first_at", "done_at", "is_body_kept")
+            .iterator()
+        ),
         "wallets": [{"unit": wallet.unit, "balance": wallet.balance} for wallet in wallets_of(person.member)],
         "movements": list(
             postings.values(
@@ -94,7 +103,8 @@ def why_not_yet(*, person: Person) -> str:
 
 
 def erase(*, person: Person) -> dict[str, int]:
-    """Take the name out of messages about acts with their wallet, or that they asked for. Moves nothing."""
+    """Take the name out of messages about acts with their wallet, or that they asked for; addresses and accounts off
+    payments and withdrawals, and what Paystack said of them. Moves nothing."""
     if person.member is None:
         return {}
     about_them = Approval.objects.filter(about=target_name(person.member))
@@ -102,12 +112,18 @@ def erase(*, person: Person) -> dict[str, int]:
     payments = Payment.objects.filter(member=person.member).exclude(email="")
     finished = Withdrawal.objects.filter(member=person.member, state__in=Withdrawal.FINISHED)
     return {
+        "event_bodies": empty_bodies_of(person.member),
         "withdrawal_destinations": finished.exclude(account_number="", account_name="").update(
             account_number="", account_name=""
         ),
         "payment_addresses": payments.update(email=""),
         "approval_messages": _blank("thing", about_them) + _blank("by", by_them),
     }
+
+
+def erase_old(*, now: dt.datetime) -> dict[str, int]:
+    """Empty what Paystack told us long ago (`docs/privacy.md`). Returns how many rows."""
+    return {"webhook_bodies": empty_old_bodies(now=now)}
 
 
 def _blank(variable: str, approvals: QuerySet[Approval]) -> int:

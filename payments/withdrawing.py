@@ -17,6 +17,7 @@ from accounts.models import User
 from payments import paystack
 from payments.forms import WithdrawForm
 from payments.models import Account, Withdrawal
+from payments.services.banks import banks_for
 from payments.services.withdrawing import (
     Destination,
     WithdrawalError,
@@ -107,7 +108,7 @@ def _banks(wallet: Account | None) -> list[paystack.Bank] | None:
     if wallet is None or wallet.balance <= 0:
         return []
     try:
-        banks = paystack.list_banks(currency=wallet.unit)
+        banks = banks_for(currency=wallet.unit, now=timezone.now())
     except paystack.PaystackRefusedError:
         return []
     except paystack.PaystackError as error:

@@ -164,6 +164,7 @@ API = {
     "api/draws/<slug:slug>/winners/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/proof/": row(EVERYONE, slug="done"),
     "api/draws/<slug:slug>/entries/": row("1.-------", "1********", slug="done"),
+    "api/packages/": row(EVERYONE),
     "api/payments/reconcile/": row("1-----5-5", "1-----*-*"),
     "api/payments/webhook/": row(NO_POST, "111111111"),
     # No secret is set in the tests' settings; test_cron.py sets one.
@@ -255,6 +256,7 @@ ACTS = {
     ),
     "admin/draws/analytics/": act("MX"),
     "admin/draws/analytics/<slug:name>.csv": act("MX", name="analysis"),
+    "admin/payments/figures/": row(staff("FX"), staff("FX")),
     "admin/audit/seal/seal-now/": act("FMX"),
     "admin/config/alarm/look-now/": act("MX"),
     "admin/accounts/user/<id>/password/": act("X", id="accounts.user"),

@@ -18,7 +18,7 @@ from config.operations import signs, vitals
 from config.operations.books import LEDGER
 from draws.models import Award, Draw
 from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message, State
-from payments.services.figures import buying_figures
+from payments.services.figures import buying_figures, waiting_money
 
 _COUNTED = (*WAITING, State.CLAIMED, *DEAD_LETTERS)
 
@@ -64,6 +64,11 @@ def exposition(*, now: dt.datetime) -> bytes:
     gauge("webhook_refused_recent", "Requests refused for their signature within 24 hours.", buying.refused)
     gauge("reviews_open", "Matters of payments that wait for a person.", buying.reviews_open)
     gauge("review_oldest_seconds", "Age of the oldest of them.", age(buying.oldest_review_at) or 0)
+    money = waiting_money(now=now)
+    gauge("webhook_event_failed_oldest_seconds", "Age of the oldest failed.", age(money.failed_event_at) or 0)
+    gauge("webhook_event_due_oldest_seconds", "Age of the oldest due event.", age(money.due_event_at) or 0)
+    gauge("withdrawal_oldest_seconds", "Age of the oldest that is open.", age(money.withdrawal_at) or 0)
+    gauge("refund_in_doubt_oldest_seconds", "Age of the oldest in doubt.", age(money.refund_at) or 0)
 
     ledger = seen.get(LEDGER)
     gauge("ledger_faults", "Differences the last check found.", ledger.faults if ledger else None)

@@ -18,11 +18,18 @@ from config.operations import signs, vitals
 from config.operations.books import LEDGER
 from draws.models import Draw
 from draws.models.draw import OVERDUE_AFTER
+from payments.models import Refund, ReviewItem, WebhookEvent, Withdrawal
+from payments.services.figures import waiting_money
 
 DELIVERIES_STUCK_AFTER = dt.timedelta(minutes=30)
 """A million mails take their time; after this long nobody is sending them."""
 
 UNSEALED_AFTER = dt.timedelta(minutes=10)
+REVIEW_OLD_AFTER = dt.timedelta(days=1)
+WITHDRAWAL_OLD_AFTER = dt.timedelta(days=1)
+REFUND_IN_DOUBT_AFTER = dt.timedelta(hours=1)
+EVENT_STUCK_AFTER = dt.timedelta(minutes=15)
+"""The first attempts come within seconds and minutes, so what mends itself has done so by then."""
 _NAMED = 5
 _ALARMS_OF_A_KIND = 20
 
@@ -58,7 +65,7 @@ def all_troubles(*, now: dt.datetime, watched_since: dt.datetime | None = None) 
         )
     else:  # without Redis beat and workers are silent, and that says nothing about them
         found += _silent(now, watched_since)
-    found += [*_draws(now), *_books(), *_outbox(now), *_trail(now)]
+    found += [*_draws(now), *_books(), *_money(now), *_outbox(now), *_trail(now)]
     return found
 
 
@@ -143,6 +150,83 @@ def _books() -> Iterator[Trouble]:
             detail=sign.note,
             mend=_("Stop paying out, and see all of it: manage.py check_ledger."),
             page=_page("payments_ledgerentry_changelist"),
+        )
+
+
+def _money(now: dt.datetime) -> Iterator[Trouble]:
+    """What waits too long for a person in Finance, or for Paystack."""
+    oldest = waiting_money(now=now)
+    if (at := oldest.review_at) is not None and at < now - REVIEW_OLD_AFTER:
+        count = ReviewItem.objects.filter(resolved_at=None, opened_at__lt=now - REVIEW_OLD_AFTER).count()
+        yield Trouble(
+            key="reviews",
+            title=ngettext(
+                "%(n)d matter of payments waits for a person since yesterday",
+                "%(n)d matters of payments wait for a person since yesterday",
+                count,
+            )
+            % {"n": count},
+            detail=_("The oldest was opened at %(at)s.") % {"at": _at(at)},
+            mend=_("Take each, find out what happened, and resolve it with a note."),
+            page=_page("payments_reviewitem_changelist"),
+        )
+    if (at := oldest.failed_event_at) is not None and at < now - EVENT_STUCK_AFTER:
+        failed = WebhookEvent.objects.failed().filter(first_at__lt=now - EVENT_STUCK_AFTER)
+        outcome = failed.values_list("outcome", flat=True).first() or ""
+        count = failed.count()
+        yield Trouble(
+            key="events-failed",
+            title=ngettext(
+                "%(n)d event of Paystack can't be worked on",
+                "%(n)d events of Paystack can't be worked on",
+                count,
+            )
+            % {"n": count},
+            detail=_("The oldest came at %(at)s: %(why)s")
+            # Only what kind of error: what it says may quote the payer, and this goes out.
+            % {"at": _at(at), "why": outcome.partition(":")[0]},
+            mend=_(
+                "Mend what the outcome names. Then “Work on it again”, on its page; nothing happens twice."
+            ),
+            page=_page("payments_webhookevent_changelist") + "?state__exact=failed",
+        )
+    if (at := oldest.due_event_at) is not None and at < now - EVENT_STUCK_AFTER:
+        yield Trouble(
+            key="events-waiting",
+            title=_("Nobody works on the events of Paystack"),
+            detail=_("The oldest is due since %(at)s.") % {"at": _at(at)},
+            mend=_("Work on them by hand and see what it says: manage.py process_payments."),
+            page=_page("payments_webhookevent_changelist") + "?which=waiting",
+        )
+    if (at := oldest.withdrawal_at) is not None and at < now - WITHDRAWAL_OLD_AFTER:
+        count = Withdrawal.objects.waiting().filter(requested_at__lt=now - WITHDRAWAL_OLD_AFTER).count()
+        yield Trouble(
+            key="withdrawals",
+            title=ngettext(
+                "%(n)d withdrawal waits for more than a day",
+                "%(n)d withdrawals wait for more than a day",
+                count,
+            )
+            % {"n": count},
+            detail=_("The oldest was asked for at %(at)s.") % {"at": _at(at)},
+            mend=_("Approve or reject each; of what was sent, ask Paystack's dashboard why it is not paid."),
+            page=_page("payments_withdrawal_changelist") + "?waits=yes",
+        )
+    if (at := oldest.refund_at) is not None and at < now - REFUND_IN_DOUBT_AFTER:
+        count = Refund.objects.in_doubt().filter(requested_at__lt=now - REFUND_IN_DOUBT_AFTER).count()
+        yield Trouble(
+            key="refunds",
+            title=ngettext(
+                "%(n)d refund is in doubt: Paystack has not confirmed it",
+                "%(n)d refunds are in doubt: Paystack has not confirmed them",
+                count,
+            )
+            % {"n": count},
+            detail=_("The oldest was asked for at %(at)s.") % {"at": _at(at)},
+            mend=_(
+                "See whether Paystack answers: manage.py process_payments. Don't refund by hand meanwhile."
+            ),
+            page=_page("payments_refund_changelist") + "?state__exact=requested",
         )
 
 

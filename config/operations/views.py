@@ -18,9 +18,16 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config.operations import metrics, vitals
-from config.operations.troubles import DELIVERIES_STUCK_AFTER
+from config.operations.troubles import (
+    DELIVERIES_STUCK_AFTER,
+    EVENT_STUCK_AFTER,
+    REFUND_IN_DOUBT_AFTER,
+    REVIEW_OLD_AFTER,
+    WITHDRAWAL_OLD_AFTER,
+)
 from draws.models.draw import OVERDUE_AFTER
 from draws.services.monitoring import beat_late_after
+from payments.services.figures import waiting_money
 
 STATEMENT_TIMEOUT_S = 3
 _BOUND = "SELECT set_config('statement_timeout', %s, true)"
@@ -57,7 +64,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _from_database(now: dt.datetime) -> dict[str, dict[str, Any]]:
-    clockwork, waiting = vitals.clockwork(), vitals.waiting(now=now)
+    clockwork, waiting, money = vitals.clockwork(), vitals.waiting(now=now), waiting_money(now=now)
     beat = _aged(clockwork.runs_at, now, beat_late_after())
     if clockwork.runs_at is None:
         beat["state"] = "degraded"
@@ -65,6 +72,11 @@ def _from_database(now: dt.datetime) -> dict[str, dict[str, Any]]:
         "beat": beat,
         "due_draws": _aged(waiting.oldest_draw_at, now, OVERDUE_AFTER),
         "due_deliveries": _aged(waiting.oldest_delivery_at, now, DELIVERIES_STUCK_AFTER),
+        "due_events": _aged(money.due_event_at, now, EVENT_STUCK_AFTER),
+        "failed_events": _aged(money.failed_event_at, now, EVENT_STUCK_AFTER),
+        "doubtful_refunds": _aged(money.refund_at, now, REFUND_IN_DOUBT_AFTER),
+        "open_withdrawals": _aged(money.withdrawal_at, now, WITHDRAWAL_OLD_AFTER),
+        "open_reviews": _aged(money.review_at, now, REVIEW_OLD_AFTER),
     }
 
 

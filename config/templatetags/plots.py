@@ -38,18 +38,24 @@ def plot(
     label_title: Any = "",
     note: Any = "",
     heading: bool = True,
+    hrefs: Sequence[str] = (),
 ) -> SafeString:
     """A plot of one or more series over the same labels.
 
     `kind`: `columns` (stacked where there are several series), `histogram` (columns without gaps), `lines`, `area`, `rows`
     (across, for names). `name` is its id on the page. `series` are (name, values), as many values as labels, from 0;
     a None parts a line. `form` says how values are written: `count`, `percent` (a share of 1), `seconds`, or a unit
-    of money. `heading=False` where a heading with the same words stands above it.
+    of money. `heading=False` where a heading with the same words stands above it. `hrefs`: for each label the address where
+    its numbers can be looked into, or an empty text; they stand in the table.
     """
     if kind not in KINDS:
         raise template.TemplateSyntaxError(f"{kind!r} is no kind of plot: {', '.join(KINDS)}")
     if any(len(values) != len(labels) for _name, values in series):
         raise template.TemplateSyntaxError("every series of a plot needs a value for every label")
+    if hrefs and len(hrefs) != len(labels):
+        raise template.TemplateSyntaxError(
+            "a plot with addresses needs one for every label, if only an empty one"
+        )
     rows = [[value or 0.0 for value in values] for _name, values in series]
     stacked = [sum(column) for column in zip(*rows, strict=True)]
     whole = form == "count"
@@ -66,7 +72,11 @@ def plot(
         "is_empty": not labels if kind == "rows" else not any(map(any, rows)),
         "description": _description(labels, stacked if kind != "lines" else rows[0] if rows else [], form),
         "table": [
-            {"label": label, "values": [_written(values[at], form) for _name, values in series]}
+            {
+                "label": label,
+                "href": hrefs[at] if hrefs else "",
+                "values": [_written(values[at], form) for _name, values in series],
+            }
             for at, label in enumerate(labels)
         ],
         "height": plotting.HEIGHT,

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from draws import services
@@ -201,7 +201,10 @@ def _execute(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Do
             _("Nothing was done: this draw has been drawn already, or is being drawn right now."),
             is_good=False,
         )
-    return Done(_("The draw is made: %(count)s winners.") % {"count": f"{report.winners_count:,}"})
+    words = ngettext(
+        "The draw is made: %(count)s winner.", "The draw is made: %(count)s winners.", report.winners_count
+    )
+    return Done(words % {"count": f"{report.winners_count:,}"})
 
 
 def _cancel(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Done:

@@ -161,7 +161,7 @@ def _facts(tables: dict[str, Table]) -> list[dict[str, str]]:
     failed = sum(weeks.column(3))
     return [
         {"label": _("Draws executed"), "value": f"{sum(weeks.column(2)):,}", "sub": ""},
-        {"label": _("Failed at least once"), "value": f"{failed:,}", "sub": _("by week")},
+        {"label": _("Failed at least once"), "value": f"{failed:,}", "sub": ""},
         {
             "label": _("Entries"),
             "value": f"{sum(days.column(1)):,}",
@@ -293,7 +293,7 @@ def _claims(table: Table) -> list[dict[str, Any]]:
                 [label for label, *_times in times],
                 (table.columns[8], [median for _label, median, _most in times]),
                 form="seconds",
-                title=table.columns[8],
+                title=_("Median time to claim"),
                 heading=True,
             )
         )

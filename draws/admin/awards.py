@@ -16,7 +16,7 @@ from django.utils import dateformat, timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -28,7 +28,7 @@ from draws import services
 from draws.admin.acts import REFUSALS, sentence_of
 from draws.admin.award_acts import AWARD_ACTS, AwardAct
 from draws.admin.read_only import ReadOnlyAdmin
-from draws.models import Award, Draw, PrizeAddress, Voucher
+from draws.models import Award, Draw, Prize, PrizeAddress, Voucher
 from draws.sources import source_of
 from payments.money import format_amount
 
@@ -84,9 +84,11 @@ class AwardActs(ModelAdmin):
         """What the job does every minute, at once."""
         if request.method == "POST":
             summary = services.expire_awards(now=timezone.now())
-            words = _("%(expired)d prizes expired, and went to the next in line.") % {
-                "expired": summary.expired
-            }
+            words = ngettext(
+                "%(expired)d prize expired, and went to the next in line.",
+                "%(expired)d prizes expired, and went to the next in line.",
+                summary.expired,
+            ) % {"expired": summary.expired}
             messages.add_message(request, messages.WARNING if summary.failed else messages.SUCCESS, words)
             return HttpResponseRedirect(reverse("admin:draws_award_changelist"))
         return self._ask_page(
@@ -269,7 +271,7 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
     ordering = ("-pk",)
     fields = (
         "title",
-        "kind",
+        "kind_said",
         "worth",
         "state_said",
         "identity",
@@ -309,6 +311,10 @@ class AwardAdmin(AwardActs, ReadOnlyAdmin):
         is_draws = When(about__startswith=_ABOUT_DRAW, then=Subquery(title))
         awards: QuerySet[Award] = super().get_queryset(request)
         return awards.annotate(draw_title=Case(is_draws, output_field=CharField()))
+
+    @display(description=gettext_lazy("kind"))
+    def kind_said(self, obj: Award) -> str:
+        return str(dict(Prize.Kind.choices).get(obj.kind, obj.kind))
 
     @display(description=gettext_lazy("worth"), ordering="amount")
     def worth(self, obj: Award) -> str:

@@ -42,6 +42,7 @@ class PrizeInline(TabularInline):
     formset = PrizeFormSet
     fields = ("title", "kind", "amount", "quantity", "pays", "terms", "valid_days", "position", "image")
     verbose_name_plural = gettext_lazy("prizes")
+    hide_title = True
 
     def get_extra(self, request: HttpRequest, obj: Draw | None = None, **kwargs: Any) -> int:
         return 0 if obj and obj.prizes.exists() else 1

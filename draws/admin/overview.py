@@ -191,6 +191,7 @@ def overview_of(draw: Draw, *, user: User, now: dt.datetime) -> dict[str, Any]:
         "checks_missing": sum(item.state == "missing" for item in items),
         "entries_count": f"{entries:,}",
         "tickets": f"{tickets:,}",
+        "tickets_count": tickets,
         "odds": odds(entries=entries, tickets=tickets, slots=slots),
         "slots": slots,
         "prizes": [

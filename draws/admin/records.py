@@ -127,16 +127,16 @@ class WinnerAdmin(ReadOnlyAdmin):
 class DrawReportAdmin(ReadOnlyAdmin):
     """Reports: what happened, for ever."""
 
-    list_display = ("draw", "entries_count", "winners_count", "awarded_shown", "leftover_shown", "created_at")
+    list_display = ("draw", "entries", "winners", "awarded_shown", "leftover_shown", "created_at")
     list_select_related = ("draw",)
     search_fields = ("draw__title", "=report_sha256")
     ordering = ("-pk",)
     fields = (
         "draw",
         "created_at",
-        "entries_count",
+        "entries",
         "tickets",
-        "winners_count",
+        "winners",
         "awarded_shown",
         "leftover_shown",
         "hash_shown",
@@ -147,6 +147,14 @@ class DrawReportAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[DrawReport]:
         """Without the proofs: each holds every rank of its draw."""
         return super().get_queryset(request).defer("proof")  # type: ignore[no-any-return]
+
+    @display(description=gettext_lazy("entries"), ordering="entries_count")
+    def entries(self, obj: DrawReport) -> str:
+        return f"{obj.entries_count:,}"
+
+    @display(description=gettext_lazy("winners"), ordering="winners_count")
+    def winners(self, obj: DrawReport) -> str:
+        return f"{obj.winners_count:,}"
 
     @display(description=gettext_lazy("awarded"))
     def awarded_shown(self, obj: DrawReport) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.models import User
@@ -46,7 +46,12 @@ def _extend(draw: Draw, data: dict[str, Any], by: User, now: dt.datetime) -> Don
     draw = services.extend_ranks(draw=draw, extra=data["extra"], by=by, reason=data["reason"], now=now)
     if draw.vacant_slots:
         return Done(
-            _("The ranks are extended; %(n)d slots are still vacant.") % {"n": draw.vacant_slots},
+            ngettext(
+                "The ranks are extended; %(n)d slot is still vacant.",
+                "The ranks are extended; %(n)d slots are still vacant.",
+                draw.vacant_slots,
+            )
+            % {"n": draw.vacant_slots},
             is_good=False,
         )
     return Done(_("The ranks are extended, and every slot that could be filled is filled."))

@@ -4,12 +4,13 @@ The admin sees the same list that the services hold to, each item with its state
 """
 
 import datetime as dt
+import zoneinfo
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from accounts.clocks import format_moment
 from accounts.plain_text import unseen_in
-from draws import vwd1
 from draws.models import Draw, Prize
 from draws.models.draw import LEAST_WAIT_S, MOST_ALTERNATES, MOST_SLOTS
 from draws.services.excluding import unfinished_excluded, why_not_excludable
@@ -224,6 +225,12 @@ def _time_has_come(draw: Draw, *, now: dt.datetime, by_hand: bool) -> Check:
         "time",
         _("Its time has come"),
         earliest <= now,
-        detail=vwd1.format_time(earliest),
+        detail=_moment(earliest, draw),
         mend=_("Wait: the time between freeze and draw is what lets anyone check the promise beforehand."),
     )
+
+
+def _moment(at: dt.datetime, draw: Draw) -> str:
+    """On the clock that the draw is announced by."""
+    local = at.astimezone(zoneinfo.ZoneInfo(draw.time_zone))
+    return format_moment(local, "D j M Y, H:i:s T" if local.second else "D j M Y, H:i T")

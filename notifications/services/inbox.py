@@ -23,8 +23,10 @@ class Letter:
 
     @property
     def excerpt(self) -> str:
-        """The beginning of the text, on one line."""
-        return " ".join(self.words.text.split())
+        """The text on one line, without addresses of pages: the row itself leads to the letter."""
+        return " ".join(
+            word for word in self.words.text.split() if not word.startswith(("http://", "https://"))
+        )
 
 
 class LetterNotFoundError(Exception):

@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
@@ -21,6 +20,7 @@ from payments import paystack
 from payments.admin.acts import ActsWithPayments, found
 from payments.admin.forms import RefundForm
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.admin.times import LocalTimesFilter
 from payments.approvals import ApprovalError, sentence_of
 from payments.charges import read_json
 from payments.ledger import LedgerError
@@ -71,7 +71,7 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
 
     list_display = ("reference", "payer", "title", "costs", "state", "created_at", "settled_by")
     list_select_related = ("member",)
-    list_filter = ("status", "currency", "domain", ("created_at", RangeDateTimeFilter))
+    list_filter = ("status", "currency", "domain", ("created_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("reference", "email", "member__email")
     ordering = ("-created_at",)
@@ -170,6 +170,9 @@ class PaymentAdmin(ActsWithPayments, ReadOnlyAdmin):
         assert isinstance(request.user, User)
         unused, worth = refundable(payment)
         back = reverse("admin:payments_payment_change", args=[payment.pk])
+        if request.method == "GET" and not unused:
+            messages.warning(request, _("No credit of this payment is unused, so nothing can be sent back."))
+            return HttpResponseRedirect(back)
         given = request.POST if request.method == "POST" else kept_form(request)
         form = RefundForm(given, initial={"credits": unused}, currency=payment.currency)
         if request.method == "POST" and form.is_valid():
@@ -220,7 +223,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
     list_display = ("payment", "goes_back", "credits", "where", "requested_at", "by")
     list_select_related = ("payment", "by")
-    list_filter = ("state", ("requested_at", RangeDateTimeFilter))
+    list_filter = ("state", ("requested_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("payment__reference",)
     ordering = ("-requested_at",)
@@ -280,12 +283,30 @@ class DisputeAdmin(ReadOnlyAdmin):
         return obj.state, obj.get_state_display()
 
 
+class EventFilter(admin.SimpleListFilter):
+    """What is still to be worked on, and what came more than once."""
+
+    title = gettext_lazy("which")
+    parameter_name = "which"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", _("Still to be worked on")), ("repeated", _("Came more than once"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+        match self.value():
+            case "waiting":
+                return queryset.filter(try_after__isnull=False)
+            case "repeated":
+                return queryset.filter(delivery_count__gt=1)
+        return queryset
+
+
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     """What Paystack told us, and what became of it."""
 
     list_display = ("named", "reference", "where", "delivery_count", "attempts", "first_at")
-    list_filter = ("state", "event", ("first_at", RangeDateTimeFilter))
+    list_filter = (EventFilter, "state", "event", ("first_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("reference",)
     ordering = ("-first_at",)
@@ -322,6 +343,8 @@ class WebhookEventAdmin(ActsWithPayments, ReadOnlyAdmin):
     @display(description=gettext_lazy("body"))
     def content(self, obj: WebhookEvent) -> str:
         body = bytes(obj.body)
+        if not body:
+            return _("Emptied: it was kept long enough, or its payer was erased.")
         try:
             shown = json.dumps(read_json(body), indent=1, ensure_ascii=False)
         except ValueError:

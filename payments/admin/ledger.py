@@ -8,15 +8,17 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from payments.admin.adjusting import WalletAdjusting
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.admin.times import LocalTimesFilter
 from payments.models import Account, LedgerEntry, Posting
 from payments.money import format_amount, unit_label
 from payments.subjects import known_kinds, words_of
@@ -112,6 +114,7 @@ class PostingInline(TabularInline):
     extra = 0
     can_delete = False
     tab = False
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         postings: QuerySet[Posting] = super().get_queryset(request)
@@ -138,7 +141,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "kind_shown", "about", "reason", "actor", "idem_key")
     list_select_related = ("actor",)
-    list_filter = (KindFilter, ("created_at", RangeDateTimeFilter))
+    list_filter = (KindFilter, ("created_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("idem_key", "about")
     search_help_text = gettext_lazy(
@@ -173,7 +176,7 @@ class PostingAdmin(ReadOnlyAdmin):
 
     list_display = ("when", "account", "moved", "left", "entry")
     list_select_related = ("account", "entry")
-    list_filter = (UnitFilter, ("entry__created_at", RangeDateTimeFilter))
+    list_filter = (UnitFilter, ("entry__created_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("account__code",)
     search_help_text = gettext_lazy("The beginning of an account's code")
@@ -190,8 +193,8 @@ class PostingAdmin(ReadOnlyAdmin):
         return (queryset.filter(account__code__startswith=term) if term else queryset), False
 
     @display(description=gettext_lazy("time"), ordering="pk")
-    def when(self, obj: Posting) -> Any:
-        return obj.entry.created_at
+    def when(self, obj: Posting) -> str:
+        return str(localize(timezone.localtime(obj.entry.created_at)))
 
     @display(description=gettext_lazy("amount"), ordering="amount")
     def moved(self, obj: Posting) -> str:

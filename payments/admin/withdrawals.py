@@ -2,15 +2,16 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -18,6 +19,7 @@ from accounts.fresh_sign_in import fresh_sign_in_required, kept_form
 from accounts.models import User
 from payments.admin.acts import ActsWithPayments, found
 from payments.admin.readonly import ReadOnlyAdmin
+from payments.admin.times import LocalTimesFilter
 from payments.approvals import ApprovalError, Outcome, sentence_of
 from payments.ledger import LedgerError
 from payments.models import Withdrawal
@@ -50,13 +52,26 @@ class ReasonForm(forms.Form):
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """What is neither paid nor given back."""
+
+    title = gettext_lazy("still open")
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", _("Neither paid nor given back"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Withdrawal]) -> QuerySet[Withdrawal]:
+        return queryset.filter(finished_at=None) if self.value() == "yes" else queryset
+
+
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ActsWithPayments, ReadOnlyAdmin):
     """Withdrawals: what members want paid out, and how far it is."""
 
     list_display = ("reference", "member", "goes_out", "bank_name", "where", "requested_at")
     list_select_related = ("member",)
-    list_filter = ("state", "unit", ("requested_at", RangeDateTimeFilter))
+    list_filter = (WaitingFilter, "state", "unit", ("requested_at", LocalTimesFilter))
     list_filter_submit = True
     search_fields = ("reference", "member__email")
     ordering = ("-requested_at",)

@@ -76,7 +76,8 @@ class Payment(models.Model):
         EXPIRED = "expired", _("Expired")
 
     OPEN = (Status.CREATED, Status.INITIALIZED, Status.PENDING)
-    UNPAID = (*OPEN, Status.FAILED, Status.ABANDONED, Status.EXPIRED)
+    LOST = (Status.FAILED, Status.ABANDONED, Status.EXPIRED)
+    UNPAID = (*OPEN, *LOST)
     PAID = (Status.SUCCEEDED, Status.PARTLY_REFUNDED, Status.REFUNDED, Status.DISPUTED)
 
     public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
@@ -171,6 +172,14 @@ class Payment(models.Model):
             ),
             models.Index(F("created_at").desc(), name="payments_payment_newest"),
             models.Index(fields=["member", "-created_at"], name="payments_payment_member"),
+            models.Index(
+                fields=["created_at"],
+                name="payments_payment_unpaid",
+                condition=Q(status__in=("failed", "abandoned", "expired")),
+            ),
+            models.Index(
+                fields=["settled_at"], name="payments_payment_taken", condition=Q(settled_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,10 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
         """Those that still have to be worked on, the longest due first."""
         return self.filter(try_after__lte=now).order_by("try_after", "pk")
 
+    def failed(self) -> "WebhookEventQuerySet":
+        """Those that could not be worked on, whether they are tried again or not; the oldest first."""
+        return self.filter(state=WebhookEvent.State.FAILED).order_by("first_at", "pk")
+
 
 class WebhookEvent(models.Model):
     """One signed request, how often it came, and what became of it.
@@ -35,8 +39,12 @@ class WebhookEvent(models.Model):
         BAD = "bad", _("Not an event")
         FAILED = "failed", _("Failed")
 
+    FINISHED = (State.DONE, State.IGNORED, State.BAD)
+
     digest = models.BinaryField(_("SHA-256"), max_length=32, unique=True)
-    body = models.BinaryField(_("body"))
+    body = models.BinaryField(
+        _("body"), help_text=_("Empty once it was kept long enough: it names payers and their cards.")
+    )
     event = models.CharField(_("event"), max_length=80, blank=True)
     reference = models.CharField(_("reference"), max_length=120, blank=True)
     payment = models.ForeignKey(
@@ -74,6 +82,7 @@ class WebhookEvent(models.Model):
             ),
             models.Index(F("first_at").desc(), name="payments_event_newest"),
             models.Index(fields=["reference"], name="payments_event_reference"),
+            models.Index(fields=["first_at"], name="payments_event_failed", condition=Q(state="failed")),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from payments.money import format_amount
+
 
 class Account(models.Model):
     """A place where amounts of one unit are kept. Everything but balance and version is fixed for good.
@@ -147,7 +149,7 @@ class Posting(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount:+} {self.unit}"
+        return f"{'+' if self.amount > 0 else ''}{format_amount(self.amount, self.unit)}"
 
 
 class Approval(models.Model):

@@ -23,6 +23,10 @@ class RefundQuerySet(models.QuerySet["Refund"]):
         """Those whose money has gone back or may still go."""
         return self.exclude(state=Refund.State.FAILED)
 
+    def in_doubt(self) -> "RefundQuerySet":
+        """Those that Paystack was not asked for yet, or gave no answer about; the oldest first."""
+        return self.filter(finished_at=None, state=Refund.State.REQUESTED).order_by("requested_at", "pk")
+
 
 class Refund(models.Model):
     """Part of a payment on its way back. The credits wait on an account of their own until Paystack has decided.
@@ -85,10 +89,16 @@ class Refund(models.Model):
             models.Index(
                 fields=["try_after"], name="payments_refund_due", condition=Q(try_after__isnull=False)
             ),
+            models.Index(
+                fields=["requested_at"], name="payments_refund_open", condition=Q(finished_at__isnull=True)
+            ),
+            models.Index(
+                fields=["finished_at"], name="payments_refund_returned", condition=Q(state="processed")
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {self.amount}"
+        return f"№ {self.pk}"
 
     @property
     def name(self) -> str:
@@ -122,7 +132,7 @@ class Dispute(models.Model):
         verbose_name_plural = _("disputes")
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {self.paystack_id}"
+        return f"№ {self.pk}"
 
     @property
     def name(self) -> str:

@@ -22,6 +22,10 @@ class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
         """Those that Paystack has to be asked for or about, the longest due first."""
         return self.filter(try_after__lte=now).order_by("try_after", "pk")
 
+    def waiting(self) -> "WithdrawalQuerySet":
+        """Those whose money is neither paid nor back in the wallet, the oldest first."""
+        return self.filter(finished_at=None).order_by("requested_at", "pk")
+
 
 class Withdrawal(models.Model):
     """A member's money on its way out. It waits on accounts of its own until Paystack has paid it.
@@ -117,6 +121,11 @@ class Withdrawal(models.Model):
                 fields=["try_after"], name="payments_withdrawal_due", condition=Q(try_after__isnull=False)
             ),
             models.Index(fields=["member", "-requested_at"], name="payments_withdrawal_own"),
+            models.Index(
+                fields=["requested_at"],
+                name="payments_withdrawal_open",
+                condition=Q(finished_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

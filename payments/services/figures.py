@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Count, F, Min, Sum
 
 from accounts.models import User
@@ -30,6 +31,38 @@ class BuyingFigures:
         total = sum(self.events.values())
         failed = self.events.get(WebhookEvent.State.FAILED, 0) + self.events.get(WebhookEvent.State.BAD, 0)
         return (total - failed) / total if total else None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMoney:
+    """Since when the oldest of each waits; None where nothing does."""
+
+    review_at: dt.datetime | None
+    """A review item that nobody has resolved."""
+    failed_event_at: dt.datetime | None
+    """An event that could not be worked on, by when it came."""
+    due_event_at: dt.datetime | None
+    """An event that somebody should have worked on by now, by when it was due."""
+    withdrawal_at: dt.datetime | None
+    """A withdrawal that is neither paid nor given back."""
+    refund_at: dt.datetime | None
+    """A refund of which nobody knows whether Paystack has it."""
+
+
+def waiting_money(*, now: dt.datetime) -> WaitingMoney:
+    """What waits for somebody, or for Paystack. One query of five parts, each answered by the first row of an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT min(opened_at) FROM payments_reviewitem WHERE resolved_at IS NULL),
+                   (SELECT min(first_at) FROM payments_webhookevent WHERE state = 'failed'),
+                   (SELECT min(try_after) FROM payments_webhookevent WHERE try_after <= %s),
+                   (SELECT min(requested_at) FROM payments_withdrawal WHERE finished_at IS NULL),
+                   (SELECT min(requested_at) FROM payments_refund WHERE finished_at IS NULL AND state = 'requested')
+            """,
+            [now],
+        )
+        return WaitingMoney(*cursor.fetchone())
 
 
 def total_spent(member: User) -> dict[str, int]:

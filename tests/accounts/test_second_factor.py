@@ -1,5 +1,6 @@
 """Signing in with a second factor: codes are taken once, guessing ends, secrets are not readable in the database."""
 
+import datetime as dt
 import io
 import time
 
@@ -10,6 +11,7 @@ from cryptography.fernet import Fernet
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.second_factor import SecretUnreadableError
 from audit.models import Record
@@ -244,13 +246,24 @@ class TestSettingUp:
     )
     def test_each_page_asks_who_is_there_first(self, grace, page):
         client = Client()
-        client.force_login(grace)
+        with time_machine.travel(timezone.now() - dt.timedelta(hours=1)):
+            client.force_login(grace)
         if "activate" not in page or "deactivate" in page:
             with_app(grace)
             with_recovery_codes(grace)
         answer = client.get(f"/accounts/2fa/{page}")
         assert answer.status_code == 302
         assert "reauthenticate" in answer.url
+
+    def test_a_link_in_a_mailbox_is_no_password(self, grace):
+        client = Client()
+        client.force_login(grace)
+        session = client.session
+        session["account_authentication_methods"] = [
+            {"method": "password_reset", "at": timezone.now().timestamp()}
+        ]
+        session.save()
+        assert "reauthenticate" in client.get("/accounts/2fa/totp/activate/").url
 
     def test_nonsense_in_place_of_a_passkey_is_refused(self, client):
         for credential in ("", "nonsense", "[]", "{}", '{"id": 1}', '{"response": {"userHandle": null}}'):

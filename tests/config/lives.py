@@ -1,6 +1,7 @@
 """A life on the site that leaves a trace of every kind, and where its traces are found."""
 
 import datetime as dt
+import json
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -25,6 +26,7 @@ from notifications.services.expansion import expand_due_messages
 from notifications.services.preferences import save_preferences
 from notifications.services.suppressions import suppress_address
 from payments.adjustments import adjust_wallet
+from payments.services import webhook
 from tests.draws.factories import (
     CASH,
     HOUR,
@@ -37,6 +39,7 @@ from tests.draws.factories import (
 from tests.draws.test_claim import ADDRESS, BICYCLE
 from tests.factories import admin, alice
 from tests.payments.asking import ABOVE, fatma
+from tests.payments.shop import make_payment
 
 WEEK = dt.timedelta(days=8)
 LATE = dt.timedelta(days=15)
@@ -167,6 +170,9 @@ def live_a_life() -> dict[str, Draw]:
         by=None,
         now=timezone.now(),
     )
+    payer = {"email": member.email, "first_name": member.display_name, "phone": "+254711000001"}
+    told = {"reference": make_payment(buyer=member).reference, "customer": payer, "ip_address": "192.0.2.77"}
+    webhook.receive(body=json.dumps({"event": "charge.pending", "data": told}).encode(), now=timezone.now())
     while expand_due_messages(now=timezone.now() + dt.timedelta(days=30)):
         pass
     return draws

@@ -81,3 +81,11 @@ def test_other_roles_neither_see_nor_end_it(grace, role):
     assert client.post(LIST, {"action": "unlock", "_selected_action": ids}).status_code in (403, 404)
     assert AccessAttempt.objects.exists()
     assert not Record.objects.filter(action="sign_in.unlocked").exists()
+
+
+def test_the_page_of_one_says_its_state_in_a_word(grace):
+    sign_in("wrong")
+    row = AccessAttempt.objects.get()
+    html = staff(roles.SUPER_ADMIN).get(f"{LIST}{row.pk}/change/").content.decode()
+    assert "counting" in html
+    assert "(&#x27;" not in html

@@ -1,8 +1,10 @@
 """The general pages: they render, they are well-formed, they keep to the content security policy, they work by hand."""
 
+import datetime as dt
 import re
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core import mail
@@ -10,6 +12,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.test import Client
 from django.test.html import parse_html
 from django.urls import include, path, reverse
+from django.utils import timezone
 
 from accounts.models import User
 from config.templatetags.covers import MOTIFS, cover_svg
@@ -161,10 +164,20 @@ class TestEntrance:
         assert_is_a_page(html)
         assert reverse("account_reset_password") in html
 
-    def test_the_password_is_asked_again_before_a_second_factor_is_set_up(self, client):
+    def test_who_has_just_signed_in_sets_up_a_second_factor_without_the_password_again(self, client):
         phrase = "a long enough phrase"
         make_user(email="grace@example.com", password=phrase, display_name="Grace")
         client.post("/accounts/login/", {"login": "grace@example.com", "password": phrase})
+        for page in ("totp/activate/", "webauthn/add/"):
+            answer = client.get(f"/accounts/2fa/{page}")
+            assert answer.status_code == 200
+            assert_is_a_page(answer.content.decode())
+
+    def test_the_password_is_asked_again_before_a_second_factor_is_set_up(self, client):
+        phrase = "a long enough phrase"
+        make_user(email="grace@example.com", password=phrase, display_name="Grace")
+        with time_machine.travel(timezone.now() - dt.timedelta(hours=1)):
+            client.post("/accounts/login/", {"login": "grace@example.com", "password": phrase})
         question = client.get("/accounts/2fa/totp/activate/", follow=True)
         assert question.redirect_chain[-1][0].startswith("/accounts/reauthenticate/")
         assert_is_a_page(question.content.decode())

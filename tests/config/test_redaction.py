@@ -10,8 +10,11 @@ from http.cookiejar import CookieJar
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accounts.models import User
+from config import redaction
 from config.celery import LoggedTask, app
 from config.log_context import add_user, current_request
 from config.logging import LOGGING, hide_secrets
@@ -192,3 +195,40 @@ def test_no_secret_gets_into_the_log_of_the_real_site(cloned_db, tmp_path, live_
     assert (nowhere["status"], nowhere["route"]) == (404, None)
     named = {line.get("user") for line in lines}
     assert str(User.objects.get(pk=who.pk).public_id) in named
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "token=",
+                    "key:",
+                    "Bearer",
+                    "basic",
+                    "fg_",
+                    "sk_test_",
+                    "whsec_",
+                    "://",
+                    "@",
+                    "/",
+                    "/watch/",
+                    "abcdef12",
+                    "a.example",
+                    "'password':",
+                    "\t",
+                    "\xa0",
+                    "\u2003",
+                    "[",
+                ]
+            ),
+            st.text(max_size=12),
+        ),
+        max_size=8,
+    ).map("".join)
+)
+def test_the_quick_look_misses_nothing(text):
+    slowly = text
+    for _can_match, pattern, instead in redaction._RULES:
+        slowly = pattern.sub(instead, slowly)
+    assert redaction.redact(text) == slowly

@@ -2,10 +2,13 @@
 
 import datetime as dt
 import re
+import zoneinfo
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from draws import services
 from draws.models import Award, PrizeAddress, Voucher
@@ -80,6 +83,14 @@ class TestMine:
         assert client.post(page_of(award)).url == page_of(award)
         assert balance(f"member:{member.pk}:KES") == 100_000
         assert "in your wallet since" in client.get(page_of(award)).content.decode()
+
+    def test_it_names_the_deadline_once(self, client):
+        award = award_of(make_executed(entrants=0, members=[alice()], prizes=[VOUCHER]))
+        client.force_login(alice())
+        html = client.get(page_of(award)).content.decode()
+        assert "goes to the next in line" in html
+        day = timezone.localtime(award.claim_until, zoneinfo.ZoneInfo(alice().time_zone))
+        assert sum(html.count(date_format(day, form)) for form in ("j M Y", "j F Y")) == 1
 
     def test_the_form_of_a_member_knows_what_the_account_knows(self, client):
         award = award_of(make_executed(entrants=0, members=[alice()], prizes=[BICYCLE]))

@@ -24,7 +24,8 @@ class TestReady:
         answer = client.get("/readyz")
         told = answer.json()
         assert (answer.status_code, told["state"]) == (200, "ok")
-        assert set(told["items"]) == {"database", "redis", "beat", "due_draws", "due_deliveries"}
+        money = {"due_events", "failed_events", "doubtful_refunds", "open_withdrawals", "open_reviews"}
+        assert set(told["items"]) == {"database", "redis", "beat", "due_draws", "due_deliveries", *money}
         assert told["items"]["beat"]["age_s"] in range(5)
         assert told["items"]["due_draws"] == {"state": "ok", "age_s": None}
 

@@ -11,6 +11,7 @@ PLAIN = {
     "PAYSTACK_OLD_SECRET_KEY": "",
     "PAYSTACK_BASE_URL": "https://api.paystack.co",
     "PAYSTACK_TIMEOUT_S": 10.0,
+    "PAYMENTS_WEBHOOK_BODY_DAYS": 90,
     "DEBUG": False,
 }
 
@@ -34,6 +35,8 @@ PLAIN = {
         ({"PAYSTACK_BASE_URL": "http://demo.example/standin/paystack", "PAYSTACK_STANDIN": True}, []),
         ({"PAYSTACK_TIMEOUT_S": 0.0}, ["E007"]),
         ({"PAYSTACK_TIMEOUT_S": 900.0}, ["E007"]),
+        ({"PAYMENTS_WEBHOOK_BODY_DAYS": 0}, ["E008"]),
+        ({"PAYMENTS_WEBHOOK_BODY_DAYS": 1}, []),
     ],
 )
 def test_what_can_not_work_is_an_error(settings, changed, numbers):

@@ -372,4 +372,4 @@ def test_reviews_are_not_written_in_the_language_of_the_last_visitor(client):
 def test_the_body_of_a_kept_event_can_not_be_changed(client):
     send(client, {"event": "a"})
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE payments_webhookevent SET body = ''")
+        cursor.execute("UPDATE payments_webhookevent SET body = '{}'")
