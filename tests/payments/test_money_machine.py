@@ -412,7 +412,7 @@ def gone_from(payment: Payment) -> int:
 
 def test_the_books_agree_with_what_was_paid(db: None, soak_rounds: Callable[[int, int], int]) -> None:
     chosen = settings(
-        max_examples=soak_rounds(30, 1_500),
+        max_examples=soak_rounds(15, 1_500),
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
