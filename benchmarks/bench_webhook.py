@@ -34,7 +34,7 @@ from benchmarks.scratch import in_a_process, scratch_database
 from benchmarks.servers import p95, serving
 
 CLIENTS = (50, 8)
-EVENTS = 500
+EVENTS = 1_000
 """In each round."""
 ROUNDS = 3
 HOOK = "/webhooks/paystack/"

@@ -15,7 +15,7 @@ from payments.services import webhook
 
 LARGEST_BODY = 256 * 1024
 """Bytes. Paystack's own events have a few thousand."""
-QUIET_PER_S, BURST = 10, 20
+QUIET_PER_S, BURST = 10, 8
 """So many requests in one process are worked on before they are answered; where more come, a worker does it after."""
 
 
