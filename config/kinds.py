@@ -33,6 +33,7 @@ KINDS = (
         variables={"due_at": dt.datetime, "by_staff": bool},
         params={"erasure": str},
         links={"keep_url": keep_url},
+        reaches_erased=True,
     ),
     Kind(
         name="config.email_changed",
@@ -40,6 +41,7 @@ KINDS = (
         category=Category.TRANSACTIONAL,
         channels={Channel.EMAIL: Reach.EVERYONE},
         variables={"at": dt.datetime},
+        reaches_erased=True,
     ),
 )
 

@@ -16,9 +16,7 @@ ADDRESS = "[address]"
 # Names of values that are hidden whole.
 _NAMES = re.compile(r"(?i)passw|secret|token|authori[sz]ation|cookie|api_?key|claim_link|credential")
 # Addresses of the site whose next part opens something.
-_LINKS = (
-    "prizes/claim|accounts/password/reset/key|accounts/confirm-email|unsubscribe|preferences|register|watch"
-)
+_LINKS = "prizes/claim|accounts/password/reset/key|accounts/confirm-email|unsubscribe|preferences/confirm|preferences|register|watch"
 # A quick look whether a pattern can match at all: every line of the log passes here, and most values are short and plain.
 _RULES: tuple[tuple[Callable[[str], bool], re.Pattern[str], str], ...] = (
     (lambda text: "/" in text, re.compile(rf"(/(?:{_LINKS})/)[^/\s\"'?#]+"), rf"\1{HIDDEN}"),

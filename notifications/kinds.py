@@ -76,6 +76,7 @@ class Kind:
 
     What is `irrevocable` is evidence in its readers' hands: nobody takes it back, and the site itself only before
     anybody has it. A kind `for_staff` is told to those who run the site, and stands in nobody's preferences.
+    What `reaches_erased` goes to an address alone and guards the account that is there now, also where an earlier one was erased.
 
     `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
     function) when such messages only ever name their recipients. Raises `KindError`.
@@ -91,6 +92,7 @@ class Kind:
     links: "Mapping[str, Callable[[Delivery], str]]" = field(default_factory=dict)
     irrevocable: bool = False
     for_staff: bool = False
+    reaches_erased: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:

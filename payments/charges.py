@@ -106,4 +106,8 @@ def text(value: object, length: int) -> str:
     """At most `length` characters that PostgreSQL can keep; empty where it is neither text nor a number."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value.replace("\x00", "")[:length] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return (
+        value.encode(errors="ignore").decode().replace("\x00", "")[:length]
+    )  # JSON can say half a surrogate pair

@@ -114,7 +114,7 @@ class MessageAdmin(OutboxAdmin):
         address = reverse("admin:notifications_delivery_changelist")
         return format_html_join(
             _NEW_LINE,
-            '<a href="{}?message__id__exact={}&amp;queue={}">{} · {}: {}</a>',
+            '<a class="fg-tap" href="{}?message__id__exact={}&amp;queue={}">{} · {}: {}</a>',
             [
                 (address, message.pk, state, kinds.Channel(channel).label, State(state).label, count)
                 for channel, state, count in counts.order_by("channel", "state")
@@ -252,7 +252,7 @@ class DeliveryAdmin(OutboxAdmin):
         ]
         return format_html_join(
             _NEW_LINE,
-            '<a href="{}?q={}">{}</a>',
+            '<a class="fg-tap" href="{}?q={}">{}</a>',
             [
                 (reverse(f"admin:notifications_{name}_changelist"), self.recipient(delivery), words)
                 for name, words in pages

@@ -92,9 +92,13 @@ def _wishes(
 def refusal(wishes: Wishes, *, kind: Kind, person: User | None) -> SkipReason | None:
     """Why this person is not told, None when nothing speaks against it. `person`: the account, where there is one.
 
-    An address that was erased may come back with a new account: what that account is told is then wanted again.
+    An address that was erased may come back with a new account: what that account is told is then wanted again, and that
+    its erasure was asked for (`Kind.reaches_erased`), which goes to the address alone.
     """
-    if wishes.suppressed_for and (person is None or wishes.suppressed_for != SuppressionReason.ERASED):
+    comes_back = wishes.suppressed_for == SuppressionReason.ERASED and (
+        person is not None or kind.reaches_erased
+    )
+    if wishes.suppressed_for and not comes_back:
         return SkipReason(wishes.suppressed_for)
     if kind.category == Category.TRANSACTIONAL:
         return None

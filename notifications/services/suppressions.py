@@ -35,8 +35,13 @@ def suppress_address(
     if by is not None and not note.strip():
         raise SuppressionError(_("Say why: a case number, or who asked for it. Name nobody."))
     with transaction.atomic():
+        fingerprint = hash_of(address, channel)
+        if reason != SuppressionReason.ERASED:  # that one lets a new account through; this one lets nobody
+            Suppression.objects.filter(
+                address_hash=fingerprint, channel=channel, lifted_at=None, reason=SuppressionReason.ERASED
+            ).update(lifted_at=now, lift_note=_("Replaced by a stop of all messages."))
         row, is_new = Suppression.objects.get_or_create(
-            address_hash=hash_of(address, channel),
+            address_hash=fingerprint,
             channel=channel,
             lifted_at=None,
             defaults={

@@ -23,7 +23,11 @@ def empty_old_bodies(*, now: dt.datetime) -> int:
     destinations = Withdrawal.objects.filter(
         account_number="", account_name="", state__in=Withdrawal.FINISHED
     )
-    is_of_erased = Q(payment__in=erased) | Q(reference__in=destinations.values("reference"))
+    is_of_erased = (
+        Q(payment__in=erased)
+        | Q(reference__in=erased.values("reference"))
+        | Q(reference__in=destinations.values("reference"))
+    )
     return _emptiable().filter(Q(first_at__lte=before, done_at__lte=before) | is_of_erased).update(body=b"")
 
 

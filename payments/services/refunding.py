@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -97,13 +98,13 @@ def request_refund(
 
 def ask_due_refunds(*, now: dt.datetime, limit: int = 50) -> int:
     """Ask Paystack for refunds that are due, and about those it has not decided; returns how many."""
-    asked = 0
+    asked, began = 0, timezone.now()
     for refund in Refund.objects.due(now).select_related("payment")[:limit]:
-        later = now + LEASE
+        later = now + LEASE + (timezone.now() - began)  # those before it may have taken their time
         if Refund.objects.filter(pk=refund.pk, try_after=refund.try_after).update(try_after=later):
             asked += 1
             try:
-                _ask(refund, later, now)
+                _ask(refund, later, now, began)
             except Exception as error:
                 log.exception("refund_not_asked", refund=str(refund.public_id))
                 why = f"{type(error).__name__}: {error}"[:300]
@@ -209,7 +210,7 @@ def _worth(payment: Payment, credits: int) -> int:
     )
 
 
-def _ask(refund: Refund, lease: dt.datetime, now: dt.datetime) -> None:
+def _ask(refund: Refund, lease: dt.datetime, now: dt.datetime, began: dt.datetime) -> None:
     reference = refund.payment.reference
     try:
         found = None
@@ -224,7 +225,8 @@ def _ask(refund: Refund, lease: dt.datetime, now: dt.datetime) -> None:
             # Written before it is sent, as it may get through; and only by whoever still holds the lease: twenty pages
             # of a slow list can outlast it, and somebody else has asked meanwhile.
             ours = Refund.objects.filter(pk=refund.pk, try_after=lease)
-            if not ours.update(was_sent=True, try_after=lease + LEASE):
+            renewed = max(lease, now + (timezone.now() - began)) + LEASE
+            if not ours.update(was_sent=True, try_after=renewed):
                 log.warning("refund_taken_by_another", refund=str(refund.public_id))
                 return
             found = paystack.refund(

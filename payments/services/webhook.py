@@ -179,7 +179,8 @@ def _keep(
 
 
 def _wake_a_worker() -> None:
-    """Once in a while is enough: a worker goes on until nothing is due."""
+    """Once in a while is enough: a worker goes on until nothing is due. What comes just after it has ended, and was
+    not woken for, the sweep finds within seconds."""
     global _woken_at
     if time.monotonic() - _woken_at >= WAKE_EVERY_S:
         _woken_at = time.monotonic()

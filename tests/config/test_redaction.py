@@ -31,6 +31,7 @@ CLAIM = "Zm9vYmFyYmF6cXV4.claim-token-of-a-prize"
     [
         ("Not Found: /prizes/claim/abc.DEF-1/decline/", f"Not Found: /prizes/claim/{HIDDEN}/decline/"),
         ("/accounts/password/reset/key/1-abcdef/", f"/accounts/password/reset/key/{HIDDEN}/"),
+        ("/preferences/confirm/abc.DEF-1/", f"/preferences/confirm/{HIDDEN}/"),
         ("/accounts/confirm-email/MQ:1x:abc/", f"/accounts/confirm-email/{HIDDEN}/"),
         ("/unsubscribe/abc?x=1", f"/unsubscribe/{HIDDEN}?x=1"),
         ("Authorization: Bearer abcdef123456", f"Authorization: Bearer {HIDDEN}"),

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from draws import services
 from draws.models import Award, PrizeAddress, Voucher
 from notifications import kinds
+from notifications.mail_links import links_of
 from notifications.models import Delivery
 from notifications.rendering import HIDDEN_LINK, mail_of, words_of
 from notifications.services.expansion import expand_due_messages
@@ -231,7 +232,8 @@ class TestLinks:
         award = award_of(make_executed(entrants=3, prizes=[VOUCHER]))
         expand_due_messages(now=award.created_at)
         delivery = Delivery.objects.get(message__kind="draws.winner_announcement", address=award.identity)
-        words, html = mail_of(delivery, kinds.get("draws.winner_announcement"))
+        kind = kinds.get("draws.winner_announcement")
+        words, html = mail_of(delivery, kind, links_of(delivery, kind))
         assert settings.SITE_URL + link_to(award) in words.text
         assert link_to(award) in html
         client.force_login(admin())

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from audit.models import Record
+from notifications import kinds
 from notifications.models import (
     Correspondent,
     Delivery,
@@ -22,7 +23,7 @@ from notifications.models import (
 )
 from notifications.recipients import Recipient
 from notifications.services import sending
-from notifications.services.consent import wishes_of
+from notifications.services.consent import Wishes, refusal, wishes_of
 from notifications.services.expansion import expand_due_messages
 from notifications.services.sending import send_due_deliveries
 from notifications.services.suppressions import SuppressionError, lift_suppression, suppress_address
@@ -192,6 +193,20 @@ class TestSuppressed:
             suppress("  ")
         with pytest.raises(SuppressionError):
             lift_suppression(suppression=suppress(), note="", by=admin(), now=NOW)
+
+    def test_who_was_erased_once_hears_that_their_new_account_is_to_be_erased(self):
+        """That goes to the address alone, and calls off what a thief has asked for."""
+        erased = Wishes(suppressed_for=SuppressionReason.ERASED)
+        assert refusal(erased, kind=kinds.get("config.erasure_requested"), person=None) is None
+        assert refusal(erased, kind=kinds.get("test.money"), person=None) == SkipReason.ERASED
+        manual = Wishes(suppressed_for=SuppressionReason.MANUAL)
+        assert refusal(manual, kind=kinds.get("config.erasure_requested"), person=None) == SkipReason.MANUAL
+
+    def test_a_stop_by_staff_holds_where_the_address_was_erased_before(self):
+        suppress("alice@example.com", reason=SuppressionReason.ERASED)
+        row = suppress("alice@example.com", reason=SuppressionReason.MANUAL)
+        assert row.reason == SuppressionReason.MANUAL
+        assert Suppression.objects.get(lifted_at=None) == row
 
     def test_an_erased_address_that_came_back_with_an_account_is_told_again(self, smtp):
         suppress("alice@example.com", reason=SuppressionReason.ERASED)

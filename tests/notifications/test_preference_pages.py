@@ -261,11 +261,11 @@ class TestDoubleOptIn:
             assert client.post(f"/preferences/confirm/{token}/").status_code == 404
         assert Correspondent.objects.get().promotions_confirmed_at is None
 
-    def test_where_no_promotion_reaches_an_outsider_none_is_offered(self, path_of_zoe, client, monkeypatch):
+    def test_where_no_promotion_reaches_an_outsider_none_is_offered(self, path_of_zoe, client):
         inbox_only = kind_like(
             "test.teaser", category=Category.PROMOTIONAL, channels={Channel.IN_APP: Reach.EVERYONE}
         )
-        monkeypatch.setitem(kinds._kinds, "test.teaser", inbox_only)
+        kinds._kinds["test.teaser"] = inbox_only
         html = client.get(path_of_zoe).content.decode()
         assert 'name="promotions"' not in html
 

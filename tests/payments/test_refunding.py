@@ -180,7 +180,7 @@ def test_who_read_the_list_for_longer_than_its_lease_asks_for_nothing(there, mon
     ask(paid(), 50)
     ask_due_refunds(now=timezone.now())  # so that the list is read at the next attempt
     refund = Refund.objects.get()
-    late = refund.try_after + refunding.LEASE
+    late = refund.try_after + 2 * refunding.LEASE
 
     def slow_list(*, transaction):
         before = list(there.made)

@@ -11,6 +11,7 @@ from payments.services.asking import check_due_payments, compare_with_listing
 from payments.services.paying_out import send_due_withdrawals
 from payments.services.refunding import ask_due_refunds
 from payments.services.webhook import work_on_due_events
+from payments.tasks import MOST_ROUNDS
 
 
 class Command(BaseCommand):
@@ -24,13 +25,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
-        self.stdout.write(f"{work_on_due_events(now=now)} events worked on.")
-        self.stdout.write(f"{check_due_payments(now=now)} payments asked about.")
-        self.stdout.write(f"{ask_due_refunds(now=now)} refunds asked for or about.")
-        self.stdout.write(f"{send_due_withdrawals(now=now)} withdrawals sent or asked about.")
+        events = 0
+        for _round in range(MOST_ROUNDS):
+            tried = work_on_due_events(now=timezone.now())
+            events += tried
+            if not tried:
+                break
+        self.stdout.write(f"{events} events worked on.")
+        self.stdout.write(f"{check_due_payments(now=timezone.now())} payments asked about.")
+        self.stdout.write(f"{ask_due_refunds(now=timezone.now())} refunds asked for or about.")
+        self.stdout.write(f"{send_due_withdrawals(now=timezone.now())} withdrawals sent or asked about.")
         if options["compare"]:
             try:
-                self.stdout.write(f"{compare_with_listing(now=now)} new review items.")
+                self.stdout.write(f"{compare_with_listing(now=timezone.now())} new review items.")
             except paystack.PaystackError as error:
                 raise CommandError(f"Paystack gave no answer: {error}") from error
