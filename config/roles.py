@@ -33,6 +33,7 @@ _VIEW_ALL = (
     "notifications.view_stop",
     "notifications.view_suppression",
     "notifications.view_consentevent",
+    "notifications.view_templateoverride",
     "payments.view_approval",
 )
 _DRAWS = (
@@ -98,6 +99,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "draws.call_off_draw",
         "notifications.process_notifications",
         "notifications.suppress_address",
+        "notifications.write_words",
         "accounts.add_user",
         "accounts.change_user",
         "accounts.view_failedsignin",
@@ -110,6 +112,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_WATCH,
         "notifications.process_notifications",
         "notifications.suppress_address",
+        "notifications.write_words",
     ),
     FINANCE: (
         "accounts.view_user",
@@ -133,6 +136,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.view_stop",
         "notifications.view_suppression",
         "notifications.view_consentevent",
+        "notifications.view_templateoverride",
         "notifications.suppress_address",
     ),
     OPERATOR: (),

@@ -36,6 +36,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("notifications.delivery", "outgoing_mail"),
             ("notifications.message", "campaign"),
+            ("notifications.templateoverride", "edit_note"),
             ("notifications.suppression", "block"),
             ("notifications.preference", "tune"),
             ("notifications.stop", "notifications_off"),

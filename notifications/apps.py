@@ -1,10 +1,8 @@
 """The `notifications` app."""
 
 from django.apps import AppConfig
-from django.core import checks
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
-
-from notifications.checks import check_quiet_hours, check_templates
 
 
 class NotificationsConfig(AppConfig):
@@ -14,8 +12,9 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
-        from notifications import consent_kinds  # noqa: PLC0415  (models exist only now)
+        from notifications import checks, consent_kinds, wording_kinds  # noqa: PLC0415  (models exist only now)
 
-        checks.register(check_templates, checks.Tags.templates)
-        checks.register(check_quiet_hours)
+        register(checks.check_templates, Tags.templates)
+        register(checks.check_quiet_hours)
         consent_kinds.register_kinds()
+        wording_kinds.register_kinds()

@@ -1,4 +1,4 @@
-"""The one kind of message that notifications own: the question whether somebody really asked for promotions."""
+"""The kind of message about consent: the question whether somebody really asked for promotions."""
 
 import datetime as dt
 

@@ -232,6 +232,7 @@ MODELS = {
     "notifications.stop": Model(view="SMX"),
     "notifications.suppression": Model(view="SMX"),
     "notifications.consentevent": Model(view="SMX"),
+    "notifications.templateoverride": Model(view="SMX", add="MX", change="MX"),
     "account.emailaddress": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
@@ -317,6 +318,10 @@ ACTS = {
     "admin/payments/reviewitem/<path:object_id>/resolve/": act("FX", object_id="payments.reviewitem"),
     "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
     "admin/notifications/delivery/process-now/": act("MX"),
+    "admin/notifications/templateoverride/preview/": act("SMX"),
+    "admin/notifications/templateoverride/<int:object_id>/restore/": act(
+        "MX", object_id="notifications.templateoverride"
+    ),
     "admin/notifications/suppression/add-address/": act("SMX"),
     "admin/notifications/suppression/<path:object_id>/lift/": act(
         "SMX", object_id="notifications.suppression"

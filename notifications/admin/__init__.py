@@ -1,7 +1,8 @@
-"""The outbox in the admin, and what people want to be told."""
+"""The outbox in the admin, what people want to be told, and the words they are told in."""
 
 from notifications.admin.consent import ConsentEventAdmin, PreferenceAdmin, StopAdmin, SuppressionAdmin
 from notifications.admin.outbox import DeliveryAdmin, MessageAdmin
+from notifications.admin.wordings import WordingAdmin
 
 __all__ = [
     "ConsentEventAdmin",
@@ -10,4 +11,5 @@ __all__ = [
     "PreferenceAdmin",
     "StopAdmin",
     "SuppressionAdmin",
+    "WordingAdmin",
 ]

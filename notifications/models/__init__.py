@@ -19,6 +19,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.words import TemplateOverride, TemplateVersion
 
 __all__ = [
     "DEAD_LETTERS",
@@ -35,5 +36,7 @@ __all__ = [
     "Stop",
     "Suppression",
     "SuppressionReason",
+    "TemplateOverride",
+    "TemplateVersion",
     "What",
 ]

@@ -80,7 +80,7 @@ def _check_part(name: str, source: str, vocabulary: Vocabulary, found: Findings,
         return
     try:
         compiled = compile_words(source, vocabulary.shapes, is_html=name == "html")
-        samples = _marked(vocabulary.samples) if name == "html" else vocabulary.samples
+        samples = _filled(vocabulary.samples, is_html=name == "html")
         rendered = _rendered(compiled, samples)
         links = links_in(rendered) if name == "html" else _links_of_text(rendered)
         otherwise = _rendered(compiled, _absent(samples))  # the other branches of its conditions
@@ -121,6 +121,23 @@ def _rendered(compiled: Compiled, samples: Mapping[str, Any]) -> str:
 
 def _marked(samples: Mapping[str, Any]) -> dict[str, Any]:
     return {name: marked(value) if isinstance(value, str) else value for name, value in samples.items()}
+
+
+class _Anything(str):
+    """A value out of JSON that has whatever is looked for in it."""
+
+    def __getitem__(self, key: Any) -> str:
+        return self if isinstance(key, str) else super().__getitem__(key)
+
+
+def _filled(samples: Mapping[str, Any], *, is_html: bool) -> dict[str, Any]:
+    """Samples with something in their lists, so that loops are gone through, and marked for HTML."""
+    anything = _Anything(marked("value") if is_html else "value")
+    inside = {
+        name: ([anything] if isinstance(value, list) else {"key": anything}) if value in ([], {}) else value
+        for name, value in samples.items()
+    }
+    return _marked(inside) if is_html else inside
 
 
 def _absent(samples: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ taken out or punished by mail programs. Values stand between marks while it is l
 to stand: between tags and in quoted attributes they are escaped, anywhere else they would become markup.
 """
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -72,6 +73,8 @@ _ATTRIBUTES = frozenset(
 )
 # Around each value while the HTML is looked at; the space makes an attribute without quotes fall into two.
 MARK_BEGIN, MARK_END = "\ue000", " \ue001"
+_NAMED_BY_VALUE = re.compile(rf"</?{MARK_BEGIN}")
+_TORN = re.compile(r"<[a-zA-Z/!?]")
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,15 @@ def unmarked(text: str) -> str:
 
 def links_in(html: str) -> list[Link]:
     """Look through rendered HTML whose values are `marked`; its links and pictures. Raises `WordsError`."""
+    if found := _NAMED_BY_VALUE.search(html):
+        raise WordsError(
+            _("A variable can't name a tag: what people write might stand in it."),
+            line=html.count("\n", 0, found.start()) + 1,
+        )
     reader = _Reader()
     try:
         reader.feed(html)
+        reader.refuse_a_torn_tag()
         reader.close()
     except AssertionError:  # of the parser itself, about a declaration cut short
         raise WordsError(_("This HTML can't be read: a “<!” is not ended.")) from None
@@ -210,7 +219,10 @@ class _Reader(HTMLParser):
             raise WordsError(
                 _("<%(tag)s> is never closed. Write </%(tag)s> where it ends.") % {"tag": tag}, line=line
             )
-        if self.rawdata:
+
+    def refuse_a_torn_tag(self) -> None:
+        """What is left over after all was read: what comes after it in the mail would be swallowed."""
+        if _TORN.search(self.rawdata):
             raise WordsError(_("The HTML ends in the middle of a tag. Write its “>”."), line=self._line)
 
 
