@@ -95,6 +95,7 @@ def forget() -> None:
     """Read the wordings anew before the next use."""
     global _kept
     _kept = None
+    _noted.clear()
 
 
 _InForce = Mapping[tuple[str, str], OwnWords]

@@ -44,6 +44,7 @@ from draws.models import (
     Voucher,
     Winner,
 )
+from notifications import kinds
 from notifications.consent_kinds import CONFIRM
 from notifications.handles import handle_of
 from notifications.links import make_token
@@ -64,6 +65,8 @@ from notifications.recipients import Recipient
 from notifications.services import notify, process_notifications
 from notifications.services.preferences import stop_by_link
 from notifications.services.suppressions import suppress_address
+from notifications.services.wordings import save_words
+from notifications.words.parts import Parts
 from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
 from payments.standin.services import begin
 from tests.api.keys import make_key
@@ -114,6 +117,13 @@ def build_world() -> World:
         ),
     )
     ask(make_draft(slug="large-draft"))
+    own_words = save_words(
+        kind=kinds.get("draws.draw_soon"),
+        language="sw",
+        parts=Parts(subject="Hivi karibuni: {{ draw }}"),
+        by=admin(),
+        now=now,
+    )
     while process_notifications(now=now).found_work:
         pass
     mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
@@ -165,6 +175,7 @@ def build_world() -> World:
             "notifications.stop": Stop.objects.latest("pk").pk,
             "notifications.suppression": Suppression.objects.latest("pk").pk,
             "notifications.consentevent": ConsentEvent.objects.latest("pk").pk,
+            "notifications.templateoverride": own_words.override_id,
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(
