@@ -17,8 +17,9 @@ from notifications.words.sandbox import Compiled, WordsError, compile_words
 
 _URL = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 _HOST_IN_TEXT = re.compile(r"\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b", re.IGNORECASE)
+_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _SHOUTED = 0.7  # share of capitals from which a subject counts as shouted
-_SHOUTED_FROM = 8  # letters
+_SHOUTED_FROM = 6  # letters
 _SUBJECT_SHOWN = 78  # characters that mail programs show of a subject, at the very most
 
 
@@ -106,7 +107,7 @@ def _check_part(name: str, source: str, vocabulary: Vocabulary, found: Findings,
             for link in sorted(vocabulary.links - compiled.used)
         ]
     _check_links(name, links, found, site_url=site_url)
-    _check_manners(name, rendered, found)
+    _check_manners(name, source, rendered, found)
 
 
 def _rendered(compiled: Compiled, samples: Mapping[str, Any]) -> str:
@@ -208,9 +209,9 @@ def _same_site(shown: str, host: str) -> bool:
     return shown.removeprefix("www.") == host.removeprefix("www.") or "." not in shown
 
 
-def _check_manners(name: str, rendered: str, found: Findings) -> None:
+def _check_manners(name: str, source: str, rendered: str, found: Findings) -> None:
     """What filters of mail take for spam, and people for shouting."""
-    letters = [letter for letter in rendered if letter.isalpha()]
+    letters = [letter for letter in _TAGS.sub("", source) if letter.isalpha()]
     capitals = sum(letter.isupper() for letter in letters)
     if name == "subject":
         if len(letters) >= _SHOUTED_FROM and capitals >= _SHOUTED * len(letters):

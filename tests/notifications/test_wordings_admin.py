@@ -153,9 +153,8 @@ class TestPreview:
         assert "-token/" not in linked
 
     def test_it_says_what_would_keep_it_from_them(self, staff):
-        reader = make_user(language="sw", display_name="Juma")
-        say(recipients=[named(reader)])
-        assert "Juma reads another language (sw)" in preview(staff, person=reader.email)
+        say(recipients=[named(bob())])
+        assert "Bob Rahman reads another language (en)" in preview(staff, language="sw", person=bob().email)
         say("test.teaser", key="teaser", recipients=[])
         assert "Nobody has the address" in preview(staff, person="nobody@example.org")
 
