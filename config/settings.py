@@ -347,6 +347,8 @@ elif EMBEDDED:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_TIMEOUT = 20
+# By which channels this site sends, and the class that speaks to each one's provider.
+NOTIFICATION_CHANNELS = {"email": "notifications.channels.email.EmailChannel"}
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

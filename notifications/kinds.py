@@ -57,6 +57,14 @@ class Channel(models.TextChoices):
 
     IN_APP = "in_app", _("inbox")
     EMAIL = "email", _("e-mail")
+    SMS = "sms", _("SMS")
+    WHATSAPP = "whatsapp", _("WhatsApp")
+    WEBHOOK = "webhook", _("webhook")
+    PUSH = "push", _("push message")
+
+
+BY_PHONE = (Channel.SMS, Channel.WHATSAPP)
+"""Channels whose addresses are telephone numbers (E.164)."""
 
 
 class Reach(models.TextChoices):

@@ -9,6 +9,7 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
+from notifications.models.events import DeliveryEvent, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -26,7 +27,9 @@ __all__ = [
     "ConsentEvent",
     "Correspondent",
     "Delivery",
+    "DeliveryEvent",
     "DeliveryQuerySet",
+    "Happening",
     "Message",
     "MessageQuerySet",
     "Preference",
