@@ -58,7 +58,8 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
     channels = sending_channels()
     for channel in channels:
         _send_by(channel, tally, limit=limit, clock=clock)
-    _give_up(Delivery.objects.exclude(channel__in=channels), tally, now=now, limit=limit)
+    nobodys = [channel for channel in Channel if channel not in channels]  # by name, for the index
+    _give_up(Delivery.objects.filter(channel__in=nobodys), tally, now=now, limit=limit)
     return tally
 
 
