@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("notifications.message", "campaign"),
             ("notifications.templateoverride", "edit_note"),
             ("notifications.suppression", "block"),
+            ("notifications.endpoint", "webhook"),
             ("notifications.preference", "tune"),
             ("notifications.stop", "notifications_off"),
             ("notifications.consentevent", "history_edu"),

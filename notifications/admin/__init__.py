@@ -1,12 +1,14 @@
 """The outbox in the admin, what people want to be told, and the words they are told in."""
 
 from notifications.admin.consent import ConsentEventAdmin, PreferenceAdmin, StopAdmin, SuppressionAdmin
+from notifications.admin.endpoints import EndpointAdmin
 from notifications.admin.outbox import DeliveryAdmin, MessageAdmin
 from notifications.admin.wordings import WordingAdmin
 
 __all__ = [
     "ConsentEventAdmin",
     "DeliveryAdmin",
+    "EndpointAdmin",
     "MessageAdmin",
     "PreferenceAdmin",
     "StopAdmin",

@@ -24,7 +24,7 @@ DROP FUNCTION notifications_guard_version();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0004_carry_consent_over'),
+        ('notifications', '0008_endpoints'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
