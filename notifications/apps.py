@@ -12,9 +12,11 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
-        from notifications import checks, consent_kinds, wording_kinds  # noqa: PLC0415  (models exist only now)
+        from notifications import broadcast_kinds, checks, consent_kinds, own_segments, wording_kinds  # noqa: PLC0415  (models exist only now)
 
         register(checks.check_templates, Tags.templates)
         register(checks.check_quiet_hours)
         consent_kinds.register_kinds()
         wording_kinds.register_kinds()
+        broadcast_kinds.register_kinds()
+        own_segments.register_rules()

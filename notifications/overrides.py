@@ -11,6 +11,7 @@ hundred thousand times: that long after it is saved a version may take to reach 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone, translation
 
-from notifications import kinds
+from notifications import kinds, occasions
 from notifications.kinds import Kind
 from notifications.models import TemplateOverride, TemplateVersion
 from notifications.words.parts import Parts
@@ -38,13 +39,16 @@ class OwnWords:
     parts: Parts
     override_id: int | None = None
     number: int = 0
+    shapes: Mapping[str, Shape] | None = None
     _compiled: dict[str, Compiled] = field(default_factory=dict, compare=False, repr=False)
 
     def render(self, part: str, kind: Kind, values: Mapping[str, Any]) -> str:
         """One part with these values. Raises `WordsError` and whatever a filter raises; also when nothing comes out."""
         if part not in self._compiled:
             source = getattr(self.parts, part)
-            self._compiled[part] = compile_words(source, shapes_of(kind), is_html=part == "html")
+            self._compiled[part] = compile_words(
+                source, self.shapes or shapes_of(kind), is_html=part == "html"
+            )
         rendered = self._compiled[part].render(values)
         if not rendered.strip():
             raise WordsError(f"{part} comes out empty")
@@ -65,6 +69,28 @@ def own_words(kind: Kind, language: str) -> OwnWords | None:
         if (found := in_force.get((kind.name, candidate))) is not None:
             return found
     return None
+
+
+def brought_words(kind: Kind, context: Mapping[str, Any], language: str) -> OwnWords:
+    """The words that a message brings, for a person of this language; the first ones where there are none in it."""
+    words = context["words"]
+    chosen = next(
+        (candidate for candidate in languages_for(language) if candidate in words), next(iter(words))
+    )
+    return _brought(kind.name, chosen, Parts.of(words[chosen]), context["occasion"])
+
+
+@lru_cache(maxsize=256)
+def _brought(kind: str, language: str, parts: Parts, occasion: str) -> OwnWords:
+    return OwnWords(kind, language, parts, shapes=brought_shapes(occasion))
+
+
+def brought_shapes(occasion: str) -> dict[str, Shape]:
+    """What words know that a message brings: what everybody's do, and the values of its occasion."""
+    values = occasions.variables_of(occasion)
+    return {name: shape_of(of_type) for name, of_type in values.items()} | dict.fromkeys(
+        kinds.STANDARD_VARIABLES, Shape.PLAIN
+    )
 
 
 def languages_for(language: str) -> list[str]:

@@ -65,7 +65,12 @@ def _languages() -> Choices:
 
 
 def _countries() -> Choices:
-    codes = User.objects.exclude(country="").order_by("country").values_list("country", flat=True).distinct()[:250]
+    codes = (
+        User.objects.exclude(country="")
+        .order_by("country")
+        .values_list("country", flat=True)
+        .distinct()[:250]
+    )
     return [(code, code) for code in codes]
 
 

@@ -16,9 +16,9 @@ from django.utils import timezone, translation
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from notifications import variables
+from notifications import occasions, variables
 from notifications.kinds import Kind
-from notifications.overrides import OwnWords, note_broken, own_words
+from notifications.overrides import OwnWords, brought_words, note_broken, own_words
 from notifications.quiet_hours import zone_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
 
 def _choices(delivery: "Delivery", kind: Kind) -> Iterator[OwnWords | None]:
     """The words to try: those of staff where there are any, and then (None) the kind's own."""
+    if kind.brings_words:  # there are no others
+        yield brought_words(kind, delivery.message.context, delivery.language)
+        return
     if (own := own_words(kind, delivery.language)) is not None:
         yield own
     yield None
@@ -78,7 +81,7 @@ def _choices(delivery: "Delivery", kind: Kind) -> Iterator[OwnWords | None]:
 
 def _next_choice(own: OwnWords | None, error: Exception) -> None:
     """What failed was written by staff: it is noted, and what comes next is tried. Raises `error` where nothing does."""
-    if own is None:
+    if own is None or own.override_id is None:
         raise error
     note_broken(own, error)
 
@@ -109,7 +112,10 @@ def values_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None)
 
 def context_of(message: "Message", kind: Kind) -> dict[str, Any]:
     """What all recipients of a message see."""
-    return variables.decode(message.context, kind.variables)
+    context = variables.decode(message.context, kind.variables)
+    if kind.brings_words:
+        context |= variables.decode(context["values"], occasions.variables_of(context["occasion"]))
+    return context
 
 
 def sample_values(kind: Kind) -> dict[str, Any]:

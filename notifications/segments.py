@@ -78,7 +78,9 @@ def rule_of(name: str) -> Rule:
     try:
         return _rules[name]
     except KeyError:
-        raise SegmentError(_("No part of the site knows the rule “%(rule)s” any more.") % {"rule": name}) from None
+        raise SegmentError(
+            _("No part of the site knows the rule “%(rule)s” any more.") % {"rule": name}
+        ) from None
 
 
 def audience(conditions: Sequence[Condition]) -> "QuerySet[Any, Any]":
@@ -104,7 +106,9 @@ def _group(conditions: Sequence[Condition]) -> "QuerySet[Any, Any]":
     wanted = [condition for condition in conditions if not condition.is_not]
     if not wanted:
         raise SegmentError(
-            _("A group can't only say whom it is not for. Begin it with a rule that is, such as “has an account”.")
+            _(
+                "A group can't only say whom it is not for. Begin it with a rule that is, such as “has an account”."
+            )
         )
     base, *others = wanted
     people = _people(base)

@@ -77,5 +77,7 @@ def _sample(name: str, expected: type) -> Any:
     if expected is dt.date:
         return dt.date(2026, 1, 31)
     if expected is str:
-        return "/page/" if name == "page" else name.replace("_", " ")  # what is called so is a path of the site
+        return (
+            "/page/" if name == "page" else name.replace("_", " ")
+        )  # what is called so is a path of the site
     return expected(3) if expected in (int, bool) else expected()

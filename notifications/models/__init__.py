@@ -1,5 +1,13 @@
 """Tables of notifications: the outbox, and what people want to be told."""
 
+from notifications.models.broadcasts import (
+    Broadcast,
+    BroadcastState,
+    Segment,
+    Sequence,
+    SequenceStep,
+    SequenceTurn,
+)
 from notifications.models.consent import (
     ConsentEvent,
     Correspondent,
@@ -26,6 +34,8 @@ from notifications.models.words import TemplateOverride, TemplateVersion
 __all__ = [
     "DEAD_LETTERS",
     "WAITING",
+    "Broadcast",
+    "BroadcastState",
     "ConsentEvent",
     "Correspondent",
     "Delivery",
@@ -36,6 +46,10 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "Preference",
+    "Segment",
+    "Sequence",
+    "SequenceStep",
+    "SequenceTurn",
     "SkipReason",
     "State",
     "Stop",

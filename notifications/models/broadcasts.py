@@ -83,7 +83,9 @@ class Broadcast(models.Model):
         verbose_name = _("broadcast")
         verbose_name_plural = _("broadcasts")
         default_permissions = ("view",)
-        permissions = [("broadcast", "Can make audiences, broadcasts and sequences, and schedule and cancel them")]
+        permissions = [
+            ("broadcast", "Can make audiences, broadcasts and sequences, and schedule and cancel them")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(state=BroadcastState.DRAFT, message=None) | ~Q(state=BroadcastState.DRAFT),
