@@ -35,6 +35,9 @@ _VIEW_ALL = (
     "notifications.view_suppression",
     "notifications.view_consentevent",
     "notifications.view_templateoverride",
+    "notifications.view_segment",
+    "notifications.view_broadcast",
+    "notifications.view_sequence",
     "payments.view_approval",
 )
 _DRAWS = (
@@ -102,6 +105,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.process_notifications",
         "notifications.suppress_address",
         "notifications.write_words",
+        "notifications.broadcast",
         "accounts.add_user",
         "accounts.change_user",
         "accounts.view_failedsignin",
@@ -116,6 +120,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.process_notifications",
         "notifications.suppress_address",
         "notifications.write_words",
+        "notifications.broadcast",
     ),
     FINANCE: (
         "accounts.view_user",

@@ -1,6 +1,7 @@
 """Words of one's own in the admin: written with a preview beside them, kept in versions, tried out on oneself."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -436,12 +437,14 @@ def _beginning(
 
 def _variables_of(kind: Kind) -> list[tuple[str, str]]:
     """Names of variables and what they are."""
+    links = dict.fromkeys(kind.links, str(gettext_lazy("link, must not be missing")))
+    return [*links.items(), *variables_in_words({**kind.variables, **kind.params})]
+
+
+def variables_in_words(types: Mapping[str, type]) -> list[tuple[str, str]]:
+    """Names of variables and what they are, with those that all words know."""
     what = {
-        **{
-            name: _WORDS_FOR.get(of_type, of_type.__name__)
-            for name, of_type in {**kind.variables, **kind.params}.items()
-        },
-        **dict.fromkeys(kind.links, gettext_lazy("link, must not be missing")),
+        **{name: _WORDS_FOR.get(of_type, of_type.__name__) for name, of_type in types.items()},
         "name": gettext_lazy("whom it is to; may be empty"),
         "site_name": gettext_lazy("text"),
         "site_url": gettext_lazy("beginning of links to the site"),

@@ -13,12 +13,13 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import User, normalise_email
-from notifications import rendering
+from notifications import occasions, rendering
 from notifications.kinds import Category, Kind
 from notifications.mail_links import MailLinks
 from notifications.models import Delivery, Message, TemplateOverride
-from notifications.overrides import OwnWords, languages_for
+from notifications.overrides import OwnWords, brought_shapes, languages_for
 from notifications.quiet_hours import zone_of
+from notifications.services.broadcasts import check_brought, vocabulary
 from notifications.services.consent import held_until, refusal, wishes_of
 from notifications.services.wordings import check_words
 from notifications.words.checking import Findings
@@ -66,40 +67,57 @@ def preview_words(
     found = check_words(kind=kind, parts=parts)
     if found.errors:
         return found, None
-    own = OwnWords(kind.name, language, parts)
+    preview = _shown(kind, OwnWords(kind.name, language, parts), reader, at)
+    why_not = _what_keeps_it(kind, language, reader, at)
+    return found, replace(preview, in_force=_in_force_at(kind, language, at), why_not=why_not)
+
+
+def _shown(kind: Kind, own: OwnWords, reader: Reader, at: dt.datetime) -> Preview:
     engine: Engine = rendering.site_engine()
-    with translation.override(language), timezone.override(zone_of(reader.time_zone)):
+    with translation.override(own.language), timezone.override(zone_of(reader.time_zone)):
         values = dict(reader.values)
         words = rendering.render_words(engine, kind, values, own)
         links = _FOOT if kind.category != Category.TRANSACTIONAL else replace(_FOOT, unsubscribe_url="")
         html = rendering.render_html(engine, kind, {**values, **rendering.foot_values(links)}, words, own)
-        content = own.render("html", kind, values) if parts.html else ""
-        sms = " ".join(own.render("sms", kind, values).split()) if parts.sms else ""
-        read_at = date_format(timezone.localtime(at), TIME_FORMAT)
-    preview = Preview(
-        reader=reader,
-        subject=words.subject,
-        text=words.text,
-        html=html,
-        content=content,
-        sms=sms,
-        read_at=read_at,
-        in_force=_in_force_at(kind, language, at),
-        why_not=_what_keeps_it(kind, language, reader, at),
-    )
-    return found, preview
+        return Preview(
+            reader=reader,
+            subject=words.subject,
+            text=words.text,
+            html=html,
+            content=own.render("html", kind, values) if own.parts.html else "",
+            sms=" ".join(own.render("sms", kind, values).split()) if own.parts.sms else "",
+            read_at=date_format(timezone.localtime(at), TIME_FORMAT),
+        )
+
+
+def preview_brought(
+    *, kind: Kind, occasion: str, language: str, parts: Parts, by: User, at: dt.datetime
+) -> tuple[Findings, Preview | None]:
+    """Words that a message brings, as somebody made up reads them in the zone of who looks."""
+    variables_ = occasions.variables_of(occasion)
+    found = check_brought(parts, vocabulary(variables_, occasion))
+    if found.errors or not (parts.subject and parts.text):
+        return found, None
+    own = OwnWords(kind.name, language, parts, shapes=brought_shapes(occasion))
+    values = {**vocabulary(variables_, occasion).samples, **_ahead(variables_, at)}
+    reader = Reader(str(values["name"]), language, by.time_zone, values)
+    return found, _shown(kind, own, reader, at)
 
 
 def made_up_reader(kind: Kind, *, at: dt.datetime, person: User) -> Reader:
     """Somebody who does not exist, with sample values whose times lie a day ahead, in the zone of who looks."""
-    values = rendering.sample_values(kind)
-    ahead = (at + dt.timedelta(days=1)).replace(second=0, microsecond=0)
-    for name, of_type in {**kind.variables, **kind.params}.items():
-        if of_type is dt.datetime:
-            values[name] = ahead
-        elif of_type is dt.date:
-            values[name] = ahead.date()
+    values = {**rendering.sample_values(kind), **_ahead({**kind.variables, **kind.params}, at)}
     return Reader(values["name"], settings.LANGUAGE_CODE, person.time_zone, values)
+
+
+def _ahead(types: Mapping[str, type], at: dt.datetime) -> dict[str, Any]:
+    """Sample values for times: a day after `at`."""
+    ahead = (at + dt.timedelta(days=1)).replace(second=0, microsecond=0)
+    return {
+        name: ahead if of_type is dt.datetime else ahead.date()
+        for name, of_type in types.items()
+        if of_type in (dt.datetime, dt.date)
+    }
 
 
 def real_reader(kind: Kind, *, address: str, message: Message | None, at: dt.datetime, by: User) -> Reader:

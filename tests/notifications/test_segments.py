@@ -10,7 +10,7 @@ from notifications.kinds import Channel
 from notifications.own_segments import RULES
 from notifications.segments import Condition, SegmentError, audience, in_words
 from notifications.services.audiences import size_of
-from tests.draws.factories import make_executed, make_draw
+from tests.draws.factories import make_draw, make_executed
 from tests.factories import admin, alice, bob, carol, make_user
 
 pytestmark = pytest.mark.django_db
