@@ -63,9 +63,13 @@ from notifications.models import (
     SuppressionReason,
 )
 from notifications.recipients import Recipient
+from notifications.segments import Condition
 from notifications.services import notify, process_notifications
+from notifications.services.audiences import save_segment
+from notifications.services.broadcasts import save_broadcast, save_broadcast_words
 from notifications.services.endpoints import add_endpoint
 from notifications.services.preferences import stop_by_link
+from notifications.services.sequence_writing import add_step, save_sequence, save_step_words
 from notifications.services.suppressions import suppress_address
 from notifications.services.wordings import save_words
 from notifications.words.parts import Parts
@@ -119,6 +123,27 @@ def build_world() -> World:
         ),
     )
     ask(make_draft(slug="large-draft"))
+    everybody = save_segment(
+        segment=None, title="Everybody", conditions=[Condition("accounts.everybody")], by=admin(), now=now
+    )
+    broadcast = save_broadcast(
+        broadcast=None,
+        title="News",
+        segment=everybody,
+        category="service",
+        channels=["in_app", "email"],
+        send_at=now + dt.timedelta(days=1),
+        expires_at=None,
+        by=admin(),
+        now=now,
+    )
+    hello = Parts(subject="Hello", text="Hello, {{ name }}.")
+    save_broadcast_words(broadcast=broadcast, language="en", parts=hello, by=admin(), now=now)
+    sequence = save_sequence(
+        sequence=None, title="After", occasion="draws.entered", category="service", by=admin(), now=now
+    )
+    step = add_step(sequence=sequence, delay=dt.timedelta(days=1), channels=["email"], by=admin(), now=now)
+    save_step_words(step=step, language="en", parts=hello, by=admin(), now=now)
     own_words = save_words(
         kind=kinds.get("draws.draw_soon"),
         language="sw",
@@ -179,6 +204,11 @@ def build_world() -> World:
             "notifications.endpoint": Endpoint.objects.latest("pk").pk,
             "notifications.consentevent": ConsentEvent.objects.latest("pk").pk,
             "notifications.templateoverride": own_words.override_id,
+            "notifications.segment": everybody.pk,
+            "notifications.broadcast": broadcast.pk,
+            "notifications.sequence": step.sequence_id,
+            "step": step.pk,
+            "language": "en",
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(

@@ -5,6 +5,7 @@ from notifications.admin.broadcasts import BroadcastAdmin
 from notifications.admin.consent import ConsentEventAdmin, PreferenceAdmin, StopAdmin, SuppressionAdmin
 from notifications.admin.endpoints import EndpointAdmin
 from notifications.admin.outbox import DeliveryAdmin, MessageAdmin
+from notifications.admin.sequences import SequenceAdmin
 from notifications.admin.wordings import WordingAdmin
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "EndpointAdmin",
     "MessageAdmin",
     "PreferenceAdmin",
+    "SequenceAdmin",
     "StopAdmin",
     "SuppressionAdmin",
     "WordingAdmin",
