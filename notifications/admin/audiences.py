@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from notifications.admin.many import ManyAdmin
+from notifications.admin.wordings import language_choices
 from notifications.kinds import Category
 from notifications.models import Segment
 from notifications.segments import RULES_LIMIT, Condition, SegmentError, all_rules, in_words
@@ -174,9 +175,10 @@ def counted(conditions: list[Condition]) -> dict[str, Any]:
         agreed = size_of(conditions, category=Category.PROMOTIONAL)
     except SegmentError as error:
         return {"problem": str(error)}
+    names = dict(language_choices())
     return {
         "size": size,
         "agreed": agreed,
         "sentence": in_words(conditions),
-        "languages": shares(size.languages),
+        "languages": [(names.get(code, code), count) for code, count in shares(size.languages)],
     }

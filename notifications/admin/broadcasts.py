@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -212,6 +213,7 @@ class BroadcastAdmin(ManyAdmin):
             else:
                 return HttpResponseRedirect(_page(saved))
         state = progress_of(row) if row else "draft"
+        estimate = _estimate(row) if row else {}
         context = {
             **self.frame(request, row.title if row else _("Broadcast")),
             "form": form,
@@ -223,8 +225,8 @@ class BroadcastAdmin(ManyAdmin):
             "may_cancel": state in ("scheduled", "sending"),
             "has_audiences": Segment.objects.exists(),
             "languages": _languages(row) if row else [],
-            "more_languages": [choice for choice in language_choices() if row and choice[0] not in row.words],
-            "estimate": _estimate(row) if row else {},
+            **_unwritten(row, estimate),
+            "estimate": estimate,
             "category_name": dict(CATEGORIES)[row.category] if row else "",
             "channel_names": [name for code, name in channel_choices() if row and code in row.channels],
         }
@@ -255,6 +257,16 @@ def _languages(row: Broadcast) -> list[dict[str, Any]]:
         {"code": code, "name": names.get(code, code), "parts": row.parts_in(code), "is_first": at == 0}
         for at, code in enumerate(row.languages)
     ]
+
+
+def _unwritten(row: Broadcast | None, estimate: dict[str, Any]) -> dict[str, Any]:
+    """Languages in which nothing is written yet: those of the site and of the audience, and all others."""
+    left = [choice for choice in language_choices() if row and choice[0] not in row.words]
+    read = set(dict(settings.LANGUAGES)) | set(estimate["size"].languages if "size" in estimate else ())
+    return {
+        "wanted_languages": [choice for choice in left if choice[0] in read][:4],
+        "more_languages": [choice for choice in left if choice[0] not in read],
+    }
 
 
 def _estimate(row: Broadcast) -> dict[str, Any]:
