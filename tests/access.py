@@ -324,16 +324,18 @@ ACTS = {
     "admin/notifications/delivery/process-now/": act("MX"),
     "admin/notifications/segment/count/": act("MX"),
     "admin/notifications/broadcast/preview/": act("MX"),
-    "admin/notifications/broadcast/<int:object_id>/words/<slug:language>/": act(
-        "MX", object_id="notifications.broadcast", language="language"
+    "admin/notifications/broadcast/<int:object_id>/words/<slug:language>/": row(
+        staff("MX"), staff("MX", "*"), object_id="notifications.broadcast", language="language"
     ),
     "admin/notifications/broadcast/<int:object_id>/schedule/": act("MX", object_id="notifications.broadcast"),
     "admin/notifications/broadcast/<int:object_id>/cancel/": act("MX", object_id="notifications.broadcast"),
     "admin/notifications/broadcast/<int:object_id>/copy/": act("MX", object_id="notifications.broadcast"),
-    "admin/notifications/sequence/<int:object_id>/add-step/": act("MX", object_id="notifications.sequence"),
+    "admin/notifications/sequence/<int:object_id>/add-step/": row(
+        staff("MX"), staff("MX", "*"), object_id="notifications.sequence"
+    ),
     "admin/notifications/sequence/<int:object_id>/switch/": act("MX", object_id="notifications.sequence"),
-    "admin/notifications/sequence/steps/<int:step_id>/words/<slug:language>/": act(
-        "MX", step_id="step", language="language"
+    "admin/notifications/sequence/steps/<int:step_id>/words/<slug:language>/": row(
+        staff("MX"), staff("MX", "*"), step_id="step", language="language"
     ),
     "admin/notifications/sequence/steps/<int:step_id>/retire/": act("MX", step_id="step"),
     "admin/notifications/templateoverride/preview/": act("SMX"),

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -36,6 +37,7 @@ from notifications.services.broadcasts import (
     save_broadcast_words,
     schedule_broadcast,
     why_not_schedule,
+    with_progress,
 )
 from notifications.words.parts import Parts
 
@@ -110,6 +112,9 @@ class BroadcastAdmin(ManyAdmin):
             path("<int:object_id>/copy/", wrap(self.copy_view), name=name.format("copy")),
             *super().get_urls(),
         ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Broadcast]:
+        return with_progress(super().get_queryset(request))
 
     @display(description=gettext_lazy("state"), label=_TONES)
     def state_shown(self, row: Broadcast) -> tuple[str, str]:

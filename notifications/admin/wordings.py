@@ -9,6 +9,7 @@ from django.conf import global_settings, settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -29,7 +30,7 @@ from audit.admin import ReadOnlyAdmin
 from notifications import kinds
 from notifications.admin.filters import KindFilter
 from notifications.kinds import Kind
-from notifications.models import Message, TemplateOverride
+from notifications.models import Message, TemplateOverride, TemplateVersion
 from notifications.services.previews import (
     Preview,
     PreviewError,
@@ -204,6 +205,13 @@ class WordingAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateOverride]:
+        """With whether the version in force says anything of its own."""
+        in_force = TemplateVersion.objects.filter(override=OuterRef("pk"), number=OuterRef("number"))
+        written = in_force.exclude(subject="", text="", html="", sms="")
+        rows: QuerySet[TemplateOverride] = super().get_queryset(request)
+        return rows.annotate(has_own=Exists(written))
+
     @admin.display(description=gettext_lazy("message"))
     def title(self, row: TemplateOverride) -> str:
         """The kind's title and name."""
@@ -217,8 +225,7 @@ class WordingAdmin(ReadOnlyAdmin):
         """Whose words are said."""
         if row.broken_at:
             return "broken", _("broken: the usual words are said")
-        newest = row.versions.filter(number=row.number).first()
-        if newest is None or not newest.parts:
+        if not getattr(row, "has_own", False):
             return "usual", _("the usual words")
         return "own", _("version %(number)d") % {"number": row.number}
 
