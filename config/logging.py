@@ -23,9 +23,10 @@ _SECRETS = own_secrets()
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor of structlog: nothing secret or personal leaves."""
+    """Processor of structlog: nothing secret or personal leaves. The time is our own clock's, see below."""
+    moment = event.pop("timestamp", None)
     found: dict[str, Any] = redacted(dict(event), _SECRETS)
-    return found
+    return found if moment is None else {**found, "timestamp": moment}
 
 
 _shared: list[Any] = [

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
-from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
@@ -77,8 +76,7 @@ class HookMiddleware:
         if hook is None:
             return self.get_response(request)
         request.resolver_match = _match_of(request.path_info)  # the log names it
-        with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
-            response = hook(request)
+        response = hook(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
