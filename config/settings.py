@@ -156,7 +156,9 @@ if DATABASE_POOL_SIZE:
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 10,
     }
-    DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)  # for payments/prepared.py, nothing else
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "prepare_threshold", 5
+    )  # for payments/prepared.py, nothing else
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60

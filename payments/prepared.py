@@ -22,5 +22,5 @@ def prepared_cursor() -> Iterator[Any]:
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
-        wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+        wrap: Any = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
         yield wrap(cursor)

@@ -38,7 +38,7 @@ _BACKOFF_S = (10, 30, 120, 600, 1800, 3600)
 MOST_ATTEMPTS = 60
 """With waits of an hour that is two days and a half; then only people go on."""
 SWEEP_SIZE = 200
-WAKE_EVERY_S = 0.25
+WAKE_EVERY_S = 1.0
 CHARGE = "charge.success"
 _KEEP = """
 INSERT INTO payments_webhookevent AS event (digest, body, event, reference, state, answer, is_flagged,
