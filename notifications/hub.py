@@ -106,11 +106,12 @@ class Hub:
         try:
             query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
             grant = wire.verify_token(self._key, query.get("token", [""])[0], now=dt.datetime.now(dt.UTC))
+            last = headers.get(b"last-event-id", "") or query.get("last", [""])[0]
         except TokenError as error:
             return await _refuse(send, 401, f"Ask for a new token: {error}.")
         if len(self._clients) >= self._clients_limit:
             return await _refuse(send, 503, "Too many listeners.", (b"retry-after", b"30"))
-        stream = asyncio.create_task(self._stream(grant, headers.get(b"last-event-id", ""), send))
+        stream = asyncio.create_task(self._stream(grant, last, send))
         gone = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait({stream, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,12 +20,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from notifications import live_wire as wire
 from notifications.live_wire import Grant, TokenError
 
-__all__ = ["Grant", "TokenError", "make_token", "publish", "publish_many", "read_token"]
+__all__ = ["Grant", "TokenError", "fits", "make_token", "number_at", "publish", "publish_many", "read_token"]
 
 log = structlog.get_logger(__name__)
 
 TOKEN_SECONDS = 3_600
 QUIET_SECONDS = 5.0
+CLOCKS_DIFFER = dt.timedelta(seconds=5)
 _quiet_until = 0.0
 
 
@@ -40,7 +41,7 @@ def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> 
     if time.monotonic() < _quiet_until:
         return
     try:
-        text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
+        text = _text(data)
         _check(topics, event, text)
         channel = wire.channel_of(settings.REDIS_URL)
         with _client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
@@ -66,6 +67,19 @@ def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> 
         log.error("publish_refused", topics=list(topics)[:3], event_name=event, error=str(error))
 
 
+def fits(data: Mapping[str, Any]) -> bool:
+    """Whether this is small enough to be published."""
+    return len(_text(data).encode()) <= wire.DATA_LIMIT
+
+
+def number_at(now: dt.datetime) -> int:
+    """A number for `last` of a page that was made at `now`: it hears what was published since, and a little of before.
+
+    Before, because it is by our clock, and frames are numbered by that of Redis.
+    """
+    return int((now - CLOCKS_DIFFER).timestamp() * 1e6)
+
+
 def make_token(topics: Sequence[str], now: dt.datetime, *, seconds: int = TOKEN_SECONDS) -> str:
     """A token to listen to `topics` for `seconds`. Raises ValueError for what can't be a topic."""
     return wire.sign_token(settings.LINK_KEY.encode(), topics, now=now, seconds=seconds)
@@ -74,6 +88,10 @@ def make_token(topics: Sequence[str], now: dt.datetime, *, seconds: int = TOKEN_
 def read_token(token: str, now: dt.datetime) -> Grant:
     """What a token allows. Raises `TokenError`."""
     return wire.verify_token(settings.LINK_KEY.encode(), token, now=now)
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"), ensure_ascii=False)
 
 
 def _check(topics: Sequence[str], event: str, text: str) -> None:
