@@ -33,6 +33,7 @@ export function listen({ getToken, token = null, last = "", events, url = "/live
   let pollToken = "";
   let state = "";
   let wasOpen = false;
+  let hasSpoken = false; // this stream
 
   const become = (now) => {
     if (state !== now) onState(now);
@@ -95,6 +96,7 @@ export function listen({ getToken, token = null, last = "", events, url = "/live
 
   /** The stream has said something: it gets through. */
   const hear = (name) => (event) => {
+    hasSpoken = true;
     watch(SILENCE);
     failures = 0;
     wait = FIRST_WAIT;
@@ -129,6 +131,7 @@ export function listen({ getToken, token = null, last = "", events, url = "/live
     }
     pollToken = current;
     const mayHaveMissed = !last;
+    hasSpoken = false;
     source = new EventSource(`${url}?token=${encodeURIComponent(current)}&last=${last}`);
     watch(FIRST_WORD);
     if (mayHaveMissed && wasOpen) source.addEventListener("open", () => pass("resync", {}), { once: true });
@@ -136,7 +139,9 @@ export function listen({ getToken, token = null, last = "", events, url = "/live
     for (const name of new Set([...Object.keys(events), "ping"])) source.addEventListener(name, hear(name));
     // The browser itself comes back after a broken line, with the last id; CLOSED means that it was refused.
     source.addEventListener("error", () => {
-      if (source?.readyState === EventSource.CLOSED) fail();
+      if (!source) return;
+      if (source.readyState === EventSource.CLOSED || !hasSpoken) fail();
+      else watch(FIRST_WORD * 2);
     });
   }
 

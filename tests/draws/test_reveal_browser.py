@@ -1,7 +1,5 @@
 """A draw watched in real browsers: the same winners in the same order and the same second, without a reload."""
 
-import json
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from draws import services
 from draws.models import Draw
 from draws.services.revealing import reveal_of
-from tests.draws.factories import CASH, VOUCHER, make_frozen
+from tests.draws.factories import VOUCHER, make_frozen
 from tests.live import LiveSite
 
 PRIZES = [("Grand prize", "cash", 100_000, 1), ("Second prize", "cash", 10_000, 1), VOUCHER]
