@@ -17,5 +17,7 @@ def topic_of(draw: Draw) -> str:
 
 
 def token_of(draw: Draw, *, now: dt.datetime) -> str:
-    """A token for the page of a public draw."""
-    return make_token([topic_of(draw)], now)
+    """A token for the page of a public draw. Who waits for the winners is counted, and nobody is named."""
+    topic = topic_of(draw)
+    is_awaited = draw.phase(now) in ("closed", "frozen", "drawing")
+    return make_token([topic], now, counted=[topic] if is_awaited else [])

@@ -71,16 +71,19 @@ class Attendance:
             log.warning("presence_lost", error=str(error))
 
     async def _go_round(self) -> None:
-        said_at = 0.0
+        said_at, is_lost = 0.0, False
         while self._here or self._left:
             again = time.monotonic() - said_at >= _AGAIN
             topics = set(self._here) if again else set(self._changed)
             try:
                 await self._say(topics)
+                is_lost = False
                 if again:
                     said_at = time.monotonic()
             except LOST as error:
-                log.warning("presence_lost", error=str(error))
+                if not is_lost:
+                    log.warning("presence_lost", error=str(error))
+                is_lost = True
             await asyncio.sleep(self._beat)
 
     async def _say(self, topics: set[str]) -> None:

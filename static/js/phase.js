@@ -20,6 +20,7 @@ let stopListening = () => {};
 function finish() {
   clearTimeout(timer);
   stopListening();
+  showWatching({ count: 0 });
 }
 
 function begin(reveal) {
@@ -50,6 +51,15 @@ function take(state) {
   if (state.reveal) begin(state.reveal);
   else if (state.phase === "drawing" && ["closed", "frozen"].includes(before)) turnDrum();
   else if (state.phase !== before) window.location.reload();
+}
+
+/** How many look at this page with us; nothing where it is only us. */
+function showWatching({ count }) {
+  for (const part of document.querySelectorAll("[data-watching]")) {
+    const words = part.dataset.watching.replace("{n}", count.toLocaleString(document.documentElement.lang || "en"));
+    if (part.textContent !== words) part.textContent = words;
+    part.hidden = count < 2;
+  }
 }
 
 async function ask() {
@@ -104,6 +114,7 @@ function watchPhase(state) {
       events: {
         drawn: (data) => (data.reveal ? begin(data.reveal) : askSoon(data)),
         phase: askSoon,
+        presence: showWatching,
         resync: () => askSoon(),
       },
     });

@@ -102,6 +102,11 @@ class TestPage:
         assert "Alice W." not in page + json.dumps(state)
         assert 'id="draw-live"' in page
 
+    def test_who_waits_for_the_winners_is_counted_and_nobody_else(self, client):
+        for draw, counted in ((make_draw(), False), (make_frozen(), True)):
+            grant = read_token(self.state(client, draw)["token"], timezone.now())
+            assert (bool(grant.counted), grant.shown_as, grant.sees_who) == (counted, "", False)
+
     def test_while_the_winners_are_shown_it_has_what_it_takes(self, client):
         draw = drawn_now(entrants=3, prizes=[CASH])
         assert len(self.state(client, draw)["reveal"]["winners"]) == 1
