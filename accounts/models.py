@@ -77,6 +77,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         validators=[validate_international_phonenumber],
         help_text=_("With the code of the country, as in +254 711 000 001."),
     )
+    verified_phone = models.CharField(
+        _("number shown to be theirs"),
+        max_length=20,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text=_("Counts as long as it is the phone above."),
+    )
     country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("ISO 3166, two letters"))
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
     shows_name = models.BooleanField(
@@ -115,6 +124,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def clean(self) -> None:
         self.email = normalise_email(self.email)
+
+    @property
+    def proven_phone(self) -> str:
+        """Their number, "" as long as it is not shown to be theirs."""
+        return self.phone if self.phone == self.verified_phone else ""
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """As Django says it; staff who did not show the second factor they need hold no permission."""

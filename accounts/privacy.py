@@ -39,7 +39,7 @@ def person_of(member: User, *, also: str = "") -> Person:
     """The person behind an account; `also` is an address they have shown to be theirs otherwise."""
     addresses = list(EmailAddress.objects.filter(user=member).values_list("email", "verified"))
     theirs = {normalise_email(email) for email, verified in addresses if verified} | (
-        {also} if also else set()
+        {word for word in (also, member.proven_phone) if word}
     )
     words = {
         member.email,
@@ -78,6 +78,7 @@ def export(*, person: Person) -> dict[str, Any]:
             "email": member.email,
             "name": member.display_name,
             "phone": member.phone,
+            "phone_is_shown_to_be_theirs": bool(member.proven_phone),
             "country": member.country,
             "birth_date": member.birth_date,
             "language": member.language,
@@ -138,6 +139,7 @@ def erase(*, person: Person) -> dict[str, int]:
         email=erased_email(member),
         display_name="",
         phone="",
+        verified_phone="",
         country="",
         birth_date=None,
         language="en",

@@ -347,6 +347,13 @@ elif EMBEDDED:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_TIMEOUT = 20
+# By which channels this site sends, and the class that speaks to each one's provider.
+NOTIFICATION_CHANNELS = {
+    "email": "notifications.channels.email.EmailChannel",
+    "webhook": "notifications.channels.webhook.WebhookSender",
+}
+# Webhooks to addresses inside the site's own network, and without TLS: for trying them at home.
+WEBHOOKS_INSIDE = env.bool("WEBHOOKS_INSIDE", default=EMBEDDED)
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -14,6 +14,7 @@ from notifications.models import (
     ConsentEvent,
     Correspondent,
     Delivery,
+    DeliveryEvent,
     Message,
     Preference,
     State,
@@ -66,6 +67,9 @@ def erase(*, person: Person) -> dict[str, int]:
     """
     _lock("pg_advisory_xact_lock")
     open_states = (*WAITING, State.CLAIMED)
+    DeliveryEvent.objects.filter(delivery__in=Delivery.objects.filter(_theirs(person)), text__gt="").update(
+        text=""
+    )
     count = Delivery.objects.filter(_theirs(person)).update(
         address="",
         name="",
@@ -141,7 +145,10 @@ def _wishes_of(person: Person) -> dict[str, Any]:
 def _keys(person: Person) -> list[str]:
     """The keys under which their wishes stand."""
     mine = [f"member:{person.member.pk}"] if person.member is not None else []
-    return [*mine, *(f"email:{address}" for address in person.identities if "@" in address)]
+    return [
+        *mine,
+        *(f"{'email' if '@' in identity else 'phone'}:{identity}" for identity in person.identities),
+    ]
 
 
 def _hashes(person: Person) -> list[str]:

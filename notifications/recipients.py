@@ -1,6 +1,6 @@
 """Who a message goes to: the shape of a recipients query, and people named one by one.
 
-A kind's `recipients(message)` returns a queryset whose `values()` are exactly `COLUMNS`. It is never
+A kind's `recipients(message)` returns a queryset whose `values()` are exactly `COLUMNS`, and perhaps `phone`. It is never
 iterated in Python: expansion wraps its SQL into an `INSERT … SELECT`, page by page along `cursor`.
 
     cursor         bigint above 0, ascending; where a killed expansion goes on. A primary key serves.
@@ -11,6 +11,7 @@ iterated in Python: expansion wraps its SQL into an `INSERT … SELECT`, page by
     language       code such as 'en'
     time_zone      IANA name such as 'Africa/Nairobi'
     params         jsonb object with what differs from person to person: the kind's `params`
+    phone          may be left out: their number in E.164, shown to be theirs, or ''
 
 A column whose name is taken by a field of the model may carry the prefix `to_` (`to_name`). `members()` and
 `people()` make such queries.
@@ -30,6 +31,7 @@ from django.db.models.functions import Cast, Concat, JSONObject, Lower
 from accounts.models import User, normalise_email
 
 COLUMNS = ("cursor", "recipient_key", "member_id", "address", "name", "language", "time_zone", "params")
+OPTIONAL = ("phone",)
 PREFIX = "to_"
 
 
@@ -45,6 +47,7 @@ def members(
         name=F("display_name"),
         language=F("language"),
         time_zone=F("time_zone"),
+        phone=_proven_number(),
         params=params,
     )
 
@@ -84,7 +87,17 @@ def people(
         name=either("display_name", F(name) if name else Value("")),
         language=either("language", Value("en")),
         time_zone=either("time_zone", Value("UTC")),
+        phone=_proven_number(f"{account}__"),
         params=params,
+    )
+
+
+def _proven_number(path: str = "") -> Case:
+    """A member's number once they have shown that it is theirs; what somebody only typed may be anybody's."""
+    return Case(
+        When(Q(**{f"{path}phone": F(f"{path}verified_phone")}), then=F(f"{path}phone")),
+        default=Value(""),
+        output_field=TextField(),
     )
 
 
@@ -107,13 +120,14 @@ class Recipient:
 
     member_id: int | None = None
     address: str = ""
+    phone: str = ""
     name: str = ""
     language: str = "en"
     time_zone: str = "UTC"
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.member_id is None and not self.address:
+        if self.member_id is None and not self.address and not self.phone:
             raise ValueError("A recipient needs an account or an address.")
 
     @classmethod
@@ -122,6 +136,7 @@ class Recipient:
         return cls(
             member_id=user.pk,
             address=user.email,
+            phone=user.proven_phone,
             name=user.display_name,
             language=user.language,
             time_zone=user.time_zone,
@@ -131,4 +146,6 @@ class Recipient:
     @property
     def key(self) -> str:
         """Who this is, once a message."""
-        return f"member:{self.member_id}" if self.member_id else f"email:{normalise_email(self.address)}"
+        if self.member_id:
+            return f"member:{self.member_id}"
+        return f"email:{normalise_email(self.address)}" if self.address else f"phone:{self.phone}"

@@ -1,30 +1,29 @@
-"""The one seam to e-mail: whatever backend the settings name, and one answer for everything it may do.
+"""E-mail by whatever backend of Django's the settings name, and one answer for everything it may do.
 
 Mails go one by one over one connection, because a backend handed a batch that fails half-way doesn't say
 which of them it sent.
 """
 
 import contextlib
-import enum
+import datetime as dt
 import re
 import smtplib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from email.errors import MessageError
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
+from notifications.channels.seam import TEXT_LIMIT, Answer, ChannelDown, Found, Letter, Outcome, Sought
 from notifications.channels.smtp import WatchedBackend
 
 log = structlog.get_logger(__name__)
 
 _DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _WATCHED_SMTP = "notifications.channels.smtp.WatchedBackend"
-TEXT_LIMIT = 500  # characters of a provider's answer that are worth keeping
 SERVICE_NOT_AVAILABLE = 421  # RFC 5321 §3.8: the server closes the line after it
 TOO_BIG = 552  # the one refusal of MAIL FROM that is about the mail
 # One address and nothing else; whether it exists is for the server to say.
@@ -33,50 +32,12 @@ _ADDRESS = re.compile(r"""[^\s@<>()\[\]\\,;:"]+@[^\s@<>()\\,;"]+""")
 _TRY_AGAIN = frozenset({408, 425, 429})
 
 
-class Outcome(enum.Enum):
-    """What became of one mail."""
-
-    ACCEPTED = "accepted"
-    TEMPORARY = "temporary"  # not accepted now; try again
-    PERMANENT = "permanent"  # will never be accepted
-    LOST = "lost"  # perhaps accepted: the line broke before the answer
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the provider said."""
-
-    outcome: Outcome
-    code: str = ""
-    text: str = ""
-    provider_id: str = ""
-    line_broke: bool = False  # not about this mail: the line to the provider failed
-
-
-@dataclass(frozen=True)
-class Mail:
-    """One mail to one person."""
-
-    message_id: str
-    address: str
-    name: str
-    subject: str
-    text: str
-    html: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class ChannelDown(Exception):
-    """The provider can't be reached at all; no mail was tried."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text[:TEXT_LIMIT]
-
-
 class EmailChannel:
     """A connection for a number of mails: `with EmailChannel() as channel: channel.send(mail)`."""
+
+    batch: ClassVar[int] = 20
+    can_be_asked: ClassVar[bool] = False
+    settles_after: ClassVar[dt.timedelta] = dt.timedelta(0)
 
     def __init__(self) -> None:
         backend = settings.EMAIL_BACKEND
@@ -91,7 +52,16 @@ class EmailChannel:
     ) -> None:
         self._hang_up()
 
-    def send(self, mail: Mail) -> Answer:
+    def hand_over(self, letters: Sequence[Letter]) -> Iterator[Answer]:
+        """Send them one after another, each answered before the next goes out. Raises `ChannelDown`."""
+        for letter in letters:
+            yield self.send(letter)
+
+    def find(self, sought: Sequence[Sought]) -> Mapping[str, Found]:
+        """Nothing: a mail server keeps no record that could be asked."""
+        return {}
+
+    def send(self, mail: Letter) -> Answer:
         """Hand over one mail; everything its content or address can cause is an answer.
 
         Raises `ChannelDown` when there is no provider to talk to.
@@ -175,7 +145,7 @@ class EmailChannel:
         self._is_used = False
 
 
-def _compose(mail: Mail) -> EmailMultiAlternatives:
+def _compose(mail: Letter) -> EmailMultiAlternatives:
     headers = {"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated", **mail.headers}
     if not _ADDRESS.fullmatch(mail.address):
         raise ValueError(f"{mail.address!r} is not one address")
@@ -186,7 +156,7 @@ def _compose(mail: Mail) -> EmailMultiAlternatives:
     return email
 
 
-def _named(mail: Mail) -> str:
+def _named(mail: Letter) -> str:
     name = " ".join(mail.name.replace('"', "").replace("\\", "").split())
     return f'"{name}" <{mail.address}>' if name else mail.address
 

@@ -9,6 +9,8 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
+from notifications.models.endpoints import Endpoint
+from notifications.models.events import DeliveryEvent, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -26,7 +28,10 @@ __all__ = [
     "ConsentEvent",
     "Correspondent",
     "Delivery",
+    "DeliveryEvent",
     "DeliveryQuerySet",
+    "Endpoint",
+    "Happening",
     "Message",
     "MessageQuerySet",
     "Preference",

@@ -2,6 +2,7 @@
 
 from notifications.recipients import Recipient
 from notifications.services.deliveries import cancel_deliveries, retry_deliveries
+from notifications.services.events import Event, record_events
 from notifications.services.expansion import expand_due_messages
 from notifications.services.exporting import ExportedMail, export_mails, messages_to_come
 from notifications.services.leases import expire_leases
@@ -15,11 +16,13 @@ from notifications.services.messages import (
 from notifications.services.processing import Processed, process_notifications
 from notifications.services.results import Tally
 from notifications.services.sending import send_due_deliveries
+from notifications.services.unknown import resolve_unknown
 from notifications.services.waking import wake
 from notifications.variables import ContextError
 
 __all__ = [
     "ContextError",
+    "Event",
     "ExportedMail",
     "IdempotencyError",
     "IrrevocableError",
@@ -35,6 +38,8 @@ __all__ = [
     "messages_to_come",
     "notify",
     "process_notifications",
+    "record_events",
+    "resolve_unknown",
     "retry_deliveries",
     "send_due_deliveries",
     "wake",

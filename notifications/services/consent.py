@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User, normalise_email
-from notifications.kinds import Category, Channel, Kind
+from notifications.channels.registry import sending_channels
+from notifications.kinds import BY_PHONE, Category, Channel, Kind
 from notifications.mail_links import FIRST_VERSION
 from notifications.models import Delivery, SkipReason, SuppressionReason
 from notifications.quiet_hours import QuietHours, parse_quiet_hours, quiet_until, zone_of
-from notifications.suppressing import hash_of
+from notifications.suppressing import hash_of, normalise_address
 
 # One statement, hence one snapshot: a person's click is seen whole or not at all. What somebody decided before they had
 # an account stands under their address, and gives way to what they decide in it.
@@ -61,7 +62,7 @@ def wishes_of(deliveries: Sequence[Delivery], *, channel: str | None = None) -> 
         (
             delivery.pk,
             delivery.recipient_key,
-            f"email:{normalise_email(delivery.address)}" if "@" in delivery.address else "",
+            outside_key(delivery.address, channel or delivery.channel),
             delivery.message.kind,
             delivery.message.about,
             channel or delivery.channel,
@@ -74,6 +75,13 @@ def wishes_of(deliveries: Sequence[Delivery], *, channel: str | None = None) -> 
     with connection.cursor() as cursor:
         cursor.execute(_WISHES, [list(column) for column in zip(*asked, strict=True)])
         return {row[0]: _wishes(*row[1:]) for row in cursor.fetchall()}
+
+
+def outside_key(address: str, channel: str) -> str:
+    """Who has this address, if they have no account."""
+    if "@" in address:
+        return f"email:{normalise_email(address)}"
+    return f"phone:{normalise_address(address, channel)}" if channel in BY_PHONE else ""
 
 
 def _wishes(
@@ -135,6 +143,8 @@ def site_quiet_hours(text: str) -> QuietHours | None:
 def is_offered(kind: Kind, channel: Channel, *, has_account: bool) -> bool:
     """Whether messages of this kind reach such a person by this channel at all."""
     reach = kind.channels.get(channel)
-    if reach is None or (channel == Channel.IN_APP and not has_account):
+    if reach is None or channel == Channel.WEBHOOK or (channel == Channel.IN_APP and not has_account):
+        return False
+    if channel != Channel.IN_APP and channel not in sending_channels():
         return False
     return reach == "everyone" or not has_account

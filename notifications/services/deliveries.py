@@ -19,7 +19,7 @@ def retry_deliveries(*, deliveries: DeliveryQuerySet, by: User, now: dt.datetime
 
     What was delivered, skipped or not wanted stays as it is.
     """
-    again = deliveries.filter(state__in=(*DEAD_LETTERS, State.RETRY), channel=Channel.EMAIL)
+    again = deliveries.filter(state__in=(*DEAD_LETTERS, State.RETRY)).exclude(channel=Channel.IN_APP)
     changes = {"state": State.RETRY, "next_attempt_at": now, "attempts": 0}
     count = _change(again, changes, by=by, action="notification.retried", now=now)
     if count:

@@ -8,14 +8,16 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
 from notifications import backoff, kinds, variables
-from notifications.kinds import Category, Channel, Kind
+from notifications.channels.registry import sending_channels
+from notifications.kinds import BY_PHONE, Category, Channel, Kind, Reach
 from notifications.models import Delivery, Message
 from notifications.privacy import keep_erasures_out
-from notifications.recipients import COLUMNS, PREFIX, Recipient
+from notifications.recipients import COLUMNS, OPTIONAL, PREFIX, Recipient
 from notifications.topics import SINGLE_LIMIT, tell_everybody, tell_members
 
 log = structlog.get_logger(__name__)
@@ -36,20 +38,23 @@ WITH page AS MATERIALIZED (
         state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id, provider_code, provider_text,
         created_at, handed_at)
     SELECT %(message)s, recipient_key, member_id, road.channel,
-        CASE road.channel WHEN 'in_app' THEN '' ELSE coalesce(address, '') END,
+        {reached_at},
         coalesce(name, ''), coalesce(language, 'en'), coalesce(time_zone, 'UTC'),
         coalesce(params, '{{}}'::jsonb),
         CASE road.channel WHEN 'in_app' THEN 'delivered' ELSE 'planned' END, '', 0, 0, %(due)s, '', '', '',
         %(now)s, CASE road.channel WHEN 'in_app' THEN %(due)s END
     FROM page CROSS JOIN unnest(%(channels)s::text[], %(reaches)s::text[]) AS road(channel, reach)
     WHERE (road.reach = 'everyone' OR member_id IS NULL)
-        AND CASE road.channel WHEN 'in_app' THEN member_id IS NOT NULL ELSE coalesce(address, '') <> '' END
+        AND CASE road.channel WHEN 'in_app' THEN member_id IS NOT NULL ELSE {reached_at} <> '' END
         {wishes}
     {conflict}
     RETURNING recipient_key
 )
 SELECT (SELECT max(cursor) FROM page), (SELECT count(*) FROM page), (SELECT {people} FROM added)
 """
+_REACHED_AT = """CASE road.channel WHEN 'in_app' THEN '' WHEN 'sms' THEN coalesce(phone, '')
+            WHEN 'whatsapp' THEN coalesce(phone, '') ELSE coalesce(address, '') END"""
+_MAILED_TO = "CASE road.channel WHEN 'in_app' THEN '' ELSE coalesce(address, '') END"
 # Promotions go to those who asked for them, whatever the kind's query says.
 _CONSENT = """AND CASE WHEN member_id IS NULL
     THEN EXISTS (
@@ -67,6 +72,19 @@ _WISHES = """AND NOT EXISTS (
         SELECT FROM notifications_stop AS stop
         WHERE road.channel = 'in_app' AND stop.channel = 'in_app' AND stop.kind = %(kind)s
             AND stop.about = %(about)s AND stop.person_key = page.recipient_key)"""
+# Other programs that are told of it, once everybody has their delivery: one a message, however many people it has.
+_ANNOUNCE = """
+INSERT INTO notifications_delivery (
+    message_id, recipient_key, channel, address, name, language, time_zone, params, state, skip_reason, attempts,
+    lost_answers, next_attempt_at, provider_id, provider_code, provider_text, created_at)
+SELECT %s, 'endpoint:' || endpoint.public_id, 'webhook', endpoint.url, '', %s, 'UTC',
+    jsonb_build_object('endpoint', endpoint.public_id, 'version', endpoint.version),
+    'planned', '', 0, 0, %s, '', '', '', %s
+FROM notifications_endpoint AS endpoint
+WHERE endpoint.proven_at IS NOT NULL AND endpoint.stopped_at IS NULL AND %s = ANY(endpoint.kinds)
+    AND endpoint.about IN ('', %s)
+ON CONFLICT DO NOTHING
+"""
 _TYPES = {"cursor": "bigint", "member_id": "bigint", "params": "jsonb"}
 
 
@@ -102,6 +120,7 @@ def deliver_to(*, message: Message, kind: Kind, recipients: Sequence[Recipient],
             "recipient_key": recipient.key,
             "member_id": recipient.member_id,
             "address": recipient.address,
+            "phone": recipient.phone,
             "name": recipient.name,
             "language": recipient.language,
             "time_zone": recipient.time_zone,
@@ -109,7 +128,7 @@ def deliver_to(*, message: Message, kind: Kind, recipients: Sequence[Recipient],
         }
         for at, recipient in enumerate(recipients, start=1)
     ]
-    columns = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in COLUMNS)
+    columns = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in (*COLUMNS, *OPTIONAL))
     source = f"jsonb_to_recordset(%(rows)s::jsonb) AS recipient({columns})"
     _, _, added = _insert(
         source, {"rows": json.dumps(rows)}, message=message, kind=kind, cursor=0, chunk=len(rows), now=now
@@ -153,6 +172,7 @@ def _expand_page(message: Message, *, now: dt.datetime, chunk: int) -> int:
     message.recipient_count += added
     if read < chunk:
         message.expanded_at = now
+        announce(message=message, kind=kind, now=now)
     message.expansion_error, message.expansion_failures = "", 0
     message.save(
         update_fields=["cursor", "recipient_count", "expanded_at", "expansion_error", "expansion_failures"]
@@ -181,7 +201,7 @@ def _source(queryset: QuerySet[Any]) -> tuple[str, dict[str, Any]]:
     query = queryset.query
     selected = (query.combined_queries[0] if query.combinator else query).selected or {}
     names = [str(name).removeprefix(PREFIX) for name in selected]
-    if sorted(names) != sorted(COLUMNS):
+    if sorted(set(names) - set(OPTIONAL)) != sorted(COLUMNS):
         raise RecipientsError(
             f"a recipients query selects {', '.join(COLUMNS)}, not {', '.join(names) or 'rows'}"
         )
@@ -190,7 +210,8 @@ def _source(queryset: QuerySet[Any]) -> tuple[str, dict[str, Any]]:
     placeholders = iter(bound)
     named_sql = re.sub("%[%s]", lambda found: "%%" if found[0] == "%%" else f"%({next(placeholders)})s", sql)
     # Casts, because an untyped NULL or text literal has no type of its own in a subquery.
-    casts = ", ".join(f"given.{name}::{_TYPES.get(name, 'text')} AS {name}" for name in COLUMNS)
+    casts = ", ".join(f"given.{name}::{_TYPES.get(name, 'text')} AS {name}" for name in names)
+    casts += "".join(f", ''::text AS {name}" for name in OPTIONAL if name not in names)
     return f"(SELECT {casts} FROM ({named_sql}) AS given({', '.join(names)})) AS recipient", bound
 
 
@@ -207,6 +228,7 @@ def _insert(
     """Insert one page; returns its last cursor, how many recipients it had, and how many of them were new."""
     consent = _CONSENT if kind.category == Category.PROMOTIONAL else ""
     may_refuse = kind.category != Category.TRANSACTIONAL and Channel.IN_APP in kind.channels
+    roads = roads_of(kind)
     values = {
         **values,
         "cursor": cursor,
@@ -216,13 +238,16 @@ def _insert(
         "about": message.about,
         "due": max(now, message.not_before),
         "now": now,
-        "channels": [str(channel) for channel in kind.channels],
-        "reaches": [str(reach) for reach in kind.channels.values()],
+        "channels": [str(channel) for channel in roads],
+        "reaches": [str(reach) for reach in roads.values()],
     }
     # By one channel nobody is added twice, and counting different people among all would cost a sort.
-    people = "count(*)" if len(kind.channels) == 1 else "count(DISTINCT recipient_key)"
+    people = "count(*)" if len(roads) == 1 else "count(DISTINCT recipient_key)"
     wishes = _WISHES if may_refuse else ""
-    sql = partial(_INSERT.format, source=source, consent=consent, wishes=wishes, people=people)
+    reached_at = _REACHED_AT if any(channel in BY_PHONE for channel in roads) else _MAILED_TO
+    sql = partial(
+        _INSERT.format, source=source, consent=consent, wishes=wishes, people=people, reached_at=reached_at
+    )
     # ON CONFLICT costs as much again as a third of the whole insert, and hardly any query names somebody twice.
     try:
         with transaction.atomic():
@@ -232,6 +257,21 @@ def _insert(
     if added and Channel.IN_APP in kind.channels and message.not_before <= now:
         _tell_pages(message, added)
     return last, read, added
+
+
+def announce(*, message: Message, kind: Kind, now: dt.datetime) -> None:
+    """Plan what other programs are told of it, in the caller's transaction."""
+    if Channel.WEBHOOK not in kind.channels or Channel.WEBHOOK not in sending_channels():
+        return
+    due = max(now, message.not_before)
+    with connection.cursor() as cursor:
+        cursor.execute(_ANNOUNCE, [message.pk, settings.LANGUAGE_CODE, due, now, kind.name, message.about])
+
+
+def roads_of(kind: Kind) -> dict[Channel, Reach]:
+    """The channels of a kind by which this site can tell people: the inbox, and those it has a provider for."""
+    usable = {Channel.IN_APP, *sending_channels()} - {Channel.WEBHOOK}
+    return {channel: reach for channel, reach in kind.channels.items() if channel in usable}
 
 
 def _execute(sql: str, values: dict[str, Any]) -> tuple[int | None, int, int]:

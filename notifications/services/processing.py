@@ -7,6 +7,7 @@ from notifications.services.expansion import expand_due_messages
 from notifications.services.leases import expire_leases
 from notifications.services.results import Tally
 from notifications.services.sending import LIMIT, send_due_deliveries
+from notifications.services.unknown import resolve_unknown
 
 CHUNKS_A_ROUND = 50  # pages of recipients before deliveries get their turn
 
@@ -26,8 +27,10 @@ class Processed:
 
 
 def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
-    """Give back dead workers' claims, expand due messages, and send up to `limit` deliveries."""
+    """Give back dead workers' claims, ask what became of lost letters, expand due messages, and send up to `limit`
+    deliveries by each channel."""
     expire_leases(now=now)
+    resolve_unknown(now=now)
     expanded = expand_due_messages(now=now, chunks=CHUNKS_A_ROUND)
     tally = Tally()
     while tally.processed < limit:

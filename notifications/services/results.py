@@ -85,17 +85,24 @@ class Tally:
         self.states.update(other.states)
 
 
-def save_results(results: Sequence[Result], tally: Tally, *, only_claimed: bool = False) -> None:
+CLAIMED = (State.CLAIMED,)
+
+
+def save_results(
+    results: Sequence[Result],
+    tally: Tally,
+    *,
+    only: Sequence[State] = (State.CLAIMED, State.UNKNOWN, State.RETRY),
+) -> None:
     """Write the results of rows that are still this worker's, and count them.
 
-    `only_claimed` leaves out rows that already have an outcome. Where the connection was cut meanwhile it is written
+    `only` names the states that are written over; `CLAIMED` leaves out rows that already have an outcome. Where the connection was cut meanwhile it is written
     over a new one: what the provider said is known, and lost it would mean a second mail.
     """
     if not results:
         return
     columns = zip(*(astuple(result) for result in results), strict=True)
-    states = [State.CLAIMED] if only_claimed else [State.CLAIMED, State.UNKNOWN, State.RETRY]
-    values = [*(list(column) for column in columns), [str(state) for state in states]]
+    values = [*(list(column) for column in columns), [str(state) for state in only]]
     try:
         saved = _save(values)
     except (OperationalError, InterfaceError):
@@ -112,20 +119,27 @@ def _save(values: list[Any]) -> list[str]:
         return [state for (state,) in cursor.fetchall()]
 
 
-def lost_answer(delivery: Delivery, *, code: str, text: str, now: dt.datetime) -> Result:
-    """A mail that may or may not be out. Plain SMTP can't be asked: one more try, for transactional kinds only.
+ASK_AFTER = dt.timedelta(seconds=10)
+"""How long after a lost answer the provider is first asked; it may not show at once what it has just taken."""
+
+
+def lost_answer(delivery: Delivery, *, code: str, text: str, now: dt.datetime, can_be_asked: bool) -> Result:
+    """A letter that may or may not be out. A provider that can be asked is asked (`unknown.py`); plain SMTP can't be:
+    one more try, for transactional kinds only.
 
     The second mail has the same Message-ID, by which mail systems recognise a repetition.
     """
-    again = delivery.lost_answers == 0 and delivery.message.kind in kinds.names_of(
-        kinds.Category.TRANSACTIONAL
+    again = (
+        not can_be_asked
+        and delivery.lost_answers == 0
+        and delivery.message.kind in kinds.names_of(kinds.Category.TRANSACTIONAL)
     )
     return Result.of(
         delivery,
         State.RETRY if again else State.UNKNOWN,
         attempts=delivery.attempts + 1,
         lost_answers=delivery.lost_answers + 1,
-        next_attempt_at=now,
+        next_attempt_at=now if again else now + ASK_AFTER,
         provider_code=code,
         provider_text=text,
     )

@@ -15,37 +15,39 @@ from django.db import transaction
 
 from accounts.models import User
 from notifications import backoff, kinds
-from notifications.channels.email import Answer, ChannelDown, EmailChannel, Mail, Outcome
+from notifications.channels.registry import sender_class, sending_channels
+from notifications.channels.seam import Answer, ChannelDown, Letter, Outcome, Sender
 from notifications.kinds import Channel
-from notifications.mail_links import FIRST_VERSION, links_of
-from notifications.models import Delivery, Message, SkipReason, State
-from notifications.rendering import mail_of
+from notifications.mail_links import FIRST_VERSION
+from notifications.models import Delivery, DeliveryQuerySet, Message, SkipReason, State, SuppressionReason
+from notifications.services.composing import compose
 from notifications.services.consent import Wishes, held_until, refusal, wishes_of
-from notifications.services.results import Result, Tally, lost_answer, message_id_of, save_results
+from notifications.services.results import CLAIMED, Result, Tally, lost_answer, save_results
+from notifications.services.suppressions import suppress_address
 
 log = structlog.get_logger(__name__)
 
 LIMIT = 500
 # A small batch stalls at worst for its size times EMAIL_TIMEOUT until three broken lines end it.
 LEASE = dt.timedelta(minutes=5)
-SMALL_BATCH = 20
 BROKEN_LINES = 3
 Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """A delivery and the mail it becomes."""
+    """A delivery and the letter it becomes."""
 
     delivery: Delivery
-    mail: Mail
+    letter: Letter
 
 
 def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
-    """Send up to `limit` deliveries that are due; returns how many ended how.
+    """Send up to `limit` deliveries that are due by each channel; returns how many ended how.
 
     Any number of workers may run this at once: each row is claimed by one. A bad template, address or
-    recipient stops nobody else's delivery; a provider that can't be reached puts the rest off, uncounted.
+    recipient stops nobody else's delivery; a provider that can't be reached puts the rest off, uncounted,
+    and stops no other channel.
     """
     started = time.monotonic()
 
@@ -53,27 +55,45 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
         return now + dt.timedelta(seconds=time.monotonic() - started)
 
     tally = Tally()
-    claimed = _claim(now=now, limit=limit)
-    if not claimed:
-        return tally
-    wanted, versions = _recheck(claimed, tally, now=now)
-    waiting = iter(wanted)
-    broken_lines = 0
-    with EmailChannel() as channel:
-        while batch := list(islice(waiting, SMALL_BATCH)):
-            try:
-                broken_lines = _send_batch(batch, versions, channel, tally, broken_lines, clock)
-            except ChannelDown as down:
-                log.warning("channel_down", code=down.code, text=down.text)
-                # Those of the batch that were sent are written down, so this finds only the others.
-                _put_off([*batch, *waiting], down, tally, clock())
-                break
+    channels = sending_channels()
+    for channel in channels:
+        _send_by(channel, tally, limit=limit, clock=clock)
+    nobodys = [channel for channel in Channel if channel not in channels]  # by name, for the index
+    _give_up(Delivery.objects.filter(channel__in=nobodys), tally, now=now, limit=limit)
     return tally
 
 
-def _claim(*, now: dt.datetime, limit: int) -> list[Delivery]:
+def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> None:
+    now = clock()
+    claimed = _claim(Delivery.objects.filter(channel=channel), now=now, limit=limit)
+    if not claimed:
+        return
+    wanted, versions = _recheck(claimed, tally, now=now)
+    if not wanted:
+        return
+    waiting = iter(wanted)
+    broken_lines = 0
+    kind_of_sender = sender_class(channel)
+    with kind_of_sender() as sender:
+        while batch := list(islice(waiting, kind_of_sender.batch)):
+            try:
+                broken_lines = _send_batch(batch, versions, sender, tally, broken_lines, clock)
+            except ChannelDown as down:
+                log.warning("channel_down", channel=channel, code=down.code, text=down.text)
+                # Those of the batch that were sent are written down, so this finds only the others.
+                _put_off([*batch, *waiting], down, tally, clock())
+                break
+
+
+def _give_up(strays: DeliveryQuerySet, tally: Tally, *, now: dt.datetime, limit: int) -> None:
+    """Planned for a channel that this site does not (or no longer) send by: said once, and not tried for ever."""
+    answer = Answer(Outcome.PERMANENT, "channel", "nobody sends by this channel")
+    save_results([_failed(stray, answer, now) for stray in _claim(strays, now=now, limit=limit)], tally)
+
+
+def _claim(deliveries: DeliveryQuerySet, *, now: dt.datetime, limit: int) -> list[Delivery]:
     with transaction.atomic():
-        due = list(Delivery.objects.due(now).select_for_update(skip_locked=True)[:limit])
+        due = list(deliveries.due(now).select_for_update(skip_locked=True)[:limit])
         Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(
             state=State.CLAIMED, lease_until=now + LEASE, sending_at=None
         )
@@ -120,8 +140,9 @@ def _objection(delivery: Delivery, person: User | None, wishes: Wishes, now: dt.
         kind = kinds.get(delivery.message.kind)
     except kinds.KindError as error:
         return _failed(delivery, Answer(Outcome.TEMPORARY, "kind", str(error)), now)
-    if delivery.channel != Channel.EMAIL:
-        return _failed(delivery, Answer(Outcome.PERMANENT, "channel", "nobody sends by this channel"), now)
+    if delivery.channel == Channel.WEBHOOK:  # a program that was set up to be told, not a person with wishes
+        reason = SkipReason(wishes.suppressed_for) if wishes.suppressed_for else None
+        return Result.of(delivery, State.SUPPRESSED, skip_reason=reason) if reason is not None else None
     if (reason := refusal(wishes, kind=kind, person=person)) is not None:
         return Result.of(delivery, State.SUPPRESSED, skip_reason=reason)
     # The zone the person lives in now: a member may have moved since the message was written.
@@ -137,24 +158,40 @@ def _objection(delivery: Delivery, person: User | None, wishes: Wishes, now: dt.
 def _send_batch(
     batch: Sequence[Delivery],
     versions: Mapping[int, int],
-    channel: EmailChannel,
+    sender: Sender,
     tally: Tally,
     broken_lines: int,
     clock: Clock,
 ) -> int:
     """Send one small batch; returns how many lines broke in a row. Raises `ChannelDown` with its results saved."""
     results: list[Result] = []
+    dead: list[tuple[Delivery, Answer]] = []
     ready = _mark(_render(batch, versions, results, clock()), clock())
     try:
-        for at, item in enumerate(ready):
-            answer = channel.send(item.mail)
-            results.append(_result_of(item.delivery, answer, clock()))
+        answers = sender.hand_over([item.letter for item in ready])
+        for at, (item, answer) in enumerate(zip(ready, answers, strict=True)):
+            results.append(_result_of(item.delivery, answer, clock(), can_be_asked=sender.can_be_asked))
+            if answer.bad_address:
+                dead.append((item.delivery, answer))
             broken_lines = broken_lines + 1 if answer.line_broke else 0
             if broken_lines >= BROKEN_LINES and at + 1 < len(ready):
                 raise ChannelDown(answer.code, answer.text)
     finally:
         save_results(results, tally)
+        for delivery, answer in dead:
+            _suppress(delivery, answer, now=clock())
     return broken_lines
+
+
+def _suppress(delivery: Delivery, answer: Answer, *, now: dt.datetime) -> None:
+    suppress_address(
+        address=delivery.address,
+        channel=delivery.channel,
+        reason=SuppressionReason.BOUNCE,
+        note=f"{answer.code} {answer.text}".strip(),
+        by=None,
+        now=now,
+    )
 
 
 def _render(
@@ -163,24 +200,13 @@ def _render(
     ready = []
     for delivery in batch:
         try:
-            kind = kinds.get(delivery.message.kind)
-            links = links_of(delivery, kind, version=versions.get(delivery.pk, FIRST_VERSION))
-            words, html = mail_of(delivery, kind, links)
+            letter = compose(delivery, link_version=versions.get(delivery.pk, FIRST_VERSION))
         except Exception as error:  # a template or a link function of any app may raise anything
             log.exception("rendering_failed", kind=delivery.message.kind, delivery=str(delivery.handle))
             answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
             results.append(_failed(delivery, answer, now))
             continue
-        mail = Mail(
-            message_id=message_id_of(delivery),
-            address=delivery.address,
-            name=delivery.name,
-            subject=words.subject,
-            text=words.text,
-            html=html,
-            headers=links.headers,
-        )
-        ready.append(_Ready(delivery, mail))
+        ready.append(_Ready(delivery, letter))
     return ready
 
 
@@ -200,7 +226,7 @@ def _mark(ready: Sequence[_Ready], now: dt.datetime) -> list[_Ready]:
     return [item for item in ready if item.delivery.pk in kept]
 
 
-def _result_of(delivery: Delivery, answer: Answer, now: dt.datetime) -> Result:
+def _result_of(delivery: Delivery, answer: Answer, now: dt.datetime, *, can_be_asked: bool) -> Result:
     if answer.outcome == Outcome.ACCEPTED:
         return Result.of(
             delivery,
@@ -212,17 +238,19 @@ def _result_of(delivery: Delivery, answer: Answer, now: dt.datetime) -> Result:
             handed_at=now,
         )
     if answer.outcome == Outcome.LOST:
-        return lost_answer(delivery, code=answer.code, text=answer.text, now=now)
+        return lost_answer(delivery, code=answer.code, text=answer.text, now=now, can_be_asked=can_be_asked)
     return _failed(delivery, answer, now)
 
 
 def _failed(delivery: Delivery, answer: Answer, now: dt.datetime) -> Result:
     """A refusal: tried again later with growing waits, unless it is final, too late or once too often."""
     attempts = delivery.attempts + 1
-    next_attempt_at = now + backoff.delay(attempts)
+    next_attempt_at = now + max(backoff.delay(attempts), answer.retry_after or dt.timedelta(0))
     expires_at = delivery.message.expires_at
     state, reason = State.RETRY, ""
-    if answer.outcome == Outcome.PERMANENT or attempts >= backoff.ATTEMPTS:
+    if answer.bad_address:
+        state = State.BOUNCED
+    elif answer.outcome == Outcome.PERMANENT or attempts >= backoff.ATTEMPTS:
         state = State.FAILED
     elif expires_at is not None and next_attempt_at >= expires_at:
         state, reason = State.SKIPPED, SkipReason.EXPIRED
@@ -244,12 +272,12 @@ def _put_off(deliveries: Iterable[Delivery], down: ChannelDown, tally: Tally, no
             Result.of(
                 delivery,
                 State.RETRY,
-                next_attempt_at=now + backoff.delay(1),
+                next_attempt_at=now + max(backoff.delay(1), down.retry_after or dt.timedelta(0)),
                 provider_code=down.code,
                 provider_text=down.text,
             )
             for delivery in deliveries
         ],
         tally,
-        only_claimed=True,
+        only=CLAIMED,
     )

@@ -9,6 +9,7 @@ from django.db import OperationalError
 
 from accounts.models import User
 from notifications import backoff
+from notifications.channels.email import EmailChannel
 from notifications.models import Delivery, State
 from notifications.services import expand_due_messages, process_notifications, send_due_deliveries, sending
 from tests.draws.processes import cut_connections, database_gone, gate, start
@@ -50,7 +51,7 @@ def test_an_expansion_that_is_cut_goes_on_behind_the_last_whole_page(cloned_db, 
 def cut_after(monkeypatch, times: int, cut: Callable[[], object]) -> None:
     """Cut the connection as soon as the server has said yes to so many mails."""
     answers = []
-    real = sending.EmailChannel.send
+    real = EmailChannel.send
 
     def send(channel, mail):
         answer = real(channel, mail)
@@ -59,7 +60,7 @@ def cut_after(monkeypatch, times: int, cut: Callable[[], object]) -> None:
             cut()
         return answer
 
-    monkeypatch.setattr(sending.EmailChannel, "send", send)
+    monkeypatch.setattr(EmailChannel, "send", send)
 
 
 @pytest.mark.parametrize("kind", ["test.service", "test.money"])
@@ -85,11 +86,11 @@ def test_a_sender_whose_database_is_gone_for_good_repeats_only_what_was_lost(clo
         with pytest.raises(OperationalError, match="not currently accepting connections"):
             send_due_deliveries(now=NOW)
     sent = sum(smtp.counts.values())
-    assert 5 <= sent <= sending.SMALL_BATCH
+    assert 5 <= sent <= EmailChannel.batch
     later = NOW + sending.LEASE + dt.timedelta(seconds=1)
     process_notifications(now=later)
     assert set(Delivery.objects.values_list("state", flat=True)) == {State.HANDED}
-    assert Delivery.objects.filter(lost_answers=1).count() == sending.SMALL_BATCH
+    assert Delivery.objects.filter(lost_answers=1).count() == EmailChannel.batch
     assert set(smtp.counts) == {recipient.address for recipient in recipients}
     assert max(smtp.counts.values()) == 2
     assert sum(smtp.counts.values()) == PEOPLE + sent

@@ -295,7 +295,7 @@ class TestManyAtOnce:
         for n in range(0, 1_000, 2):
             switch(people[n].key, "test.service")
         suppress(people[1].address)
-        claimed = sending._claim(now=NOW, limit=count)
+        claimed = sending._claim(Delivery.objects.all(), now=NOW, limit=count)
         assert len(claimed) == count
         with CaptureQueriesContext(connection) as captured:
             wanted, _versions = sending._recheck(claimed, sending.Tally(), now=NOW)

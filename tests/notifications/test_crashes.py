@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from notifications.channels.email import EmailChannel
 from notifications.models import Delivery, Message, State
 from notifications.services import (
     expand_due_messages,
@@ -19,7 +20,7 @@ from notifications.services import (
     send_due_deliveries,
     sending,
 )
-from notifications.services.sending import LEASE, SMALL_BATCH
+from notifications.services.sending import LEASE
 from tests.factories import alice
 from tests.fakes.smtp import Behaviour, Trick
 from tests.notifications.outbox import NOW, named, outsider, say
@@ -97,10 +98,10 @@ class TestAtOnce:
     def test_a_slow_workers_answer_ends_the_unknown(self, cloned_db, smtp, monkeypatch):
         say(recipients=[outsider()])
 
-        def too_slow(*args):
+        def too_slow(*args, **more):
             assert expire_leases(now=AFTER_LEASE + LEASE) == 1
             assert Delivery.objects.get().state == State.UNKNOWN
-            return real(*args)
+            return real(*args, **more)
 
         real = sending._result_of
         monkeypatch.setattr("notifications.services.sending._result_of", too_slow)
@@ -128,7 +129,7 @@ class TestAtOnce:
         real = sending._result_of
         monkeypatch.setattr(
             "notifications.services.sending._result_of",
-            lambda *args: seen.append(connection.in_atomic_block) or real(*args),
+            lambda *args, **more: seen.append(connection.in_atomic_block) or real(*args, **more),
         )
         send_due_deliveries(now=NOW)
         assert seen == [False]
@@ -138,7 +139,7 @@ class Worker:
     """A worker process, to be killed."""
 
     def __init__(
-        self, env: dict[str, str], port: int, *, batch: int = SMALL_BATCH, chunk: int = 20_000
+        self, env: dict[str, str], port: int, *, batch: int = EmailChannel.batch, chunk: int = 20_000
     ) -> None:
         command = [sys.executable, "-m", "tests.notifications.worker", str(port), str(batch), str(chunk)]
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)

@@ -8,7 +8,8 @@ import pytest
 
 from accounts.models import User
 from notifications import backoff
-from notifications.channels.email import EmailChannel, Mail, Outcome
+from notifications.channels.email import EmailChannel
+from notifications.channels.seam import Letter, Outcome
 from notifications.models import Delivery, SkipReason, State
 from notifications.services import cancel_message, send_due_deliveries
 from notifications.services.deliveries import cancel_deliveries, retry_deliveries
@@ -295,7 +296,15 @@ class _APIError(Exception):
 
 
 class TestChannel:
-    MAIL = Mail("<1@x.example>", "zoe@elsewhere.example", "Zoë “Z” O'Neil", "Hi", "text", "<p>text</p>")
+    MAIL = Letter(
+        key="1" * 32,
+        message_id="<1@x.example>",
+        address="zoe@elsewhere.example",
+        name="Zoë “Z” O'Neil",
+        subject="Hi",
+        text="text",
+        html="<p>text</p>",
+    )
 
     def test_a_name_with_quotes_and_accents_arrives(self, smtp):
         with EmailChannel() as channel:
