@@ -103,6 +103,7 @@ def report(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> None
         ("share of frames delivered, %", "share", 100, ",.1f", None, 100),
         ("p99 from publishing to the browser, ms", "p99", 1000, ",.0f", 600, None),
         ("the same, median, ms", "p50", 1000, ",.0f", None, None),
+        ("processor time of a frame delivered, µs", "work", 1e6, ",.0f", None, None),
         ("memory of a stream, KB", "memory", 1, ",.1f", 40, None),
         ("opening all streams, s", "opened", 1, ",.1f", None, None),
     ):
@@ -162,13 +163,27 @@ def measure(
         if clients.stdout.readline() != "ready\n":
             raise SystemExit("The clients could not connect: see above.")
         opened = time.perf_counter() - began
+        before = used(process)
         in_a_process(publish)
         time.sleep(3)  # what is late by more than that counts as lost
+        work = used(process) - before
         memory = (process.memory_info().rss - idle) / KIBIBYTE / CLIENTS
         clients.stdin.write("stop\n")
         clients.stdin.flush()
         found: dict[str, float] = json.loads(clients.stdout.readline())
-    return {**found, "share": found["frames"] / (CLIENTS * frames), "memory": memory, "opened": opened}
+    return {
+        **found,
+        "share": found["frames"] / (CLIENTS * frames),
+        "work": work / max(1, found["frames"]),
+        "memory": memory,
+        "opened": opened,
+    }
+
+
+def used(process: psutil.Process) -> float:
+    """Seconds of processor time so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def make_token() -> str:

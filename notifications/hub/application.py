@@ -33,8 +33,9 @@ _STREAM_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 _ASKED_LIMIT = 256  # characters of what a browser may say on a WebSocket
-# Codes with which a WebSocket is closed.
-_RESTART, _TOO_BIG, _TOO_SLOW, _EXPIRED = 1012, 1009, 1013, 4001
+_TOO_BIG = 1009
+_CODES = {"closing": 1012, "slow": 1013, "expired": 4001}
+"""With which a WebSocket is closed, by why its line ends."""
 
 
 class _RefusedError(Exception):
@@ -76,7 +77,6 @@ class Hub:
         self._board = Board(queue_size=queue_size, pace=pace)
         self._relay = Relay(redis_url, take=self._board.take, restored=lambda: self._board.tell_all(_RESYNC))
         self._attendance = Attendance(self._relay, beat=pace)
-        self._is_closing = False
 
     @property
     def clients(self) -> int:
@@ -102,8 +102,7 @@ class Hub:
 
     async def close(self) -> None:
         """End all lines and leave Redis."""
-        self._is_closing = True
-        self._board.end_all()
+        self._board.end_all("closing")
         await self._attendance.close()
         await self._relay.close()
 
@@ -223,9 +222,11 @@ class Hub:
     def _line(self, grant: Grant) -> Iterator[Client]:
         client = self._board.add(grant)
         self._attendance.join(client)
+        beat = _Heartbeat(client, self._heartbeat)
         try:
             yield client
         finally:
+            beat.stop()
             self._board.remove(client)
             self._attendance.leave(client)
 
@@ -233,22 +234,12 @@ class Hub:
         self, client: Client, last: str, write: Callable[[list[tuple[Frame, int]]], Awaitable[None]]
     ) -> int:
         """Send what comes until the line ends; returns the code of a WebSocket that says why."""
-        # A word at once: a browser that hears nothing knows that somebody on the way keeps it back.
-        await write([(_PING, 0)])
         # It is on the board before history is read: an update in between comes twice here, and `seen` drops one.
         if last and (missed := await self._missed(client, int(last))):
             await write(missed)
-        while (left := client.grant.expires_at - dt.datetime.now(dt.UTC).timestamp()) > 0:
-            try:
-                async with asyncio.timeout(min(self._heartbeat, left)):
-                    item = await client.next()
-            except TimeoutError:
-                await write([(_PING, 0)])
-                continue
-            if item is None:
-                return _RESTART if self._is_closing else _TOO_SLOW
+        while (item := await client.next()) is not None:
             await write([item])
-        return _EXPIRED
+        return _CODES[client.why]
 
     async def _missed(self, client: Client, last: int) -> list[tuple[Frame, int]]:
         """What was published on the client's topics after frame `last`, or a resync when that is not certain."""
@@ -262,6 +253,33 @@ class Hub:
         client.seen |= newest
         client.newest = max([client.newest, last, *newest.values()])
         return [(frame, frame.number) for frame in frames]
+
+
+class _Heartbeat:
+    """Says at once and then every `pause` seconds that a line lives, and ends it with its token.
+
+    At once, because a browser that hears nothing then knows that somebody on the way keeps it back. A timer of its own, so that a
+    frame needs none.
+    """
+
+    def __init__(self, client: Client, pause: float) -> None:
+        self._client = client
+        self._pause = pause
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat()
+
+    def stop(self) -> None:
+        """The line is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        left = self._client.grant.expires_at - dt.datetime.now(dt.UTC).timestamp()
+        if left <= 0:
+            self._client.end("expired")
+            return
+        self._client.offer(_PING)
+        self._timer = asyncio.get_running_loop().call_later(min(self._pause, left), self._beat)
 
 
 def _is_number(text: str) -> bool:

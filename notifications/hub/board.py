@@ -10,13 +10,14 @@ from notifications.live_wire import Frame, Grant
 class Client:
     """One open line. Its queue is bounded: who reads too slowly is let go, comes back and catches up."""
 
-    __slots__ = ("_items", "_size", "_waiter", "grant", "is_over", "newest", "seen")
+    __slots__ = ("_items", "_size", "_waiter", "grant", "is_over", "newest", "seen", "why")
 
     def __init__(self, grant: Grant, size: int) -> None:
         self.grant = grant
         self.seen: dict[str, int] = {}  # the last number of each topic that was sent from history
         self.newest = 0  # the highest number that was ever offered
         self.is_over = False
+        self.why = ""  # it is
         self._size = size
         self._items: deque[tuple[Frame, int, bool]] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -26,14 +27,15 @@ class Client:
         if self.is_over:
             return
         if len(self._items) >= self._size:
-            self.end()
+            self.end("slow")
             return
         self._items.append((frame, last, from_history))
         self._wake()
 
-    def end(self) -> None:
+    def end(self, why: str) -> None:
         """Let the line end after what is queued."""
         self.is_over = True
+        self.why = self.why or why
         self._wake()
 
     async def next(self) -> tuple[Frame, int] | None:
@@ -94,10 +96,10 @@ class Board:
         for client in self.clients:
             client.offer(frame)
 
-    def end_all(self) -> None:
+    def end_all(self, why: str) -> None:
         """Let all lines end."""
         for client in list(self.clients):
-            client.end()
+            client.end(why)
 
     def take(self, frame: Frame) -> None:
         """A frame from Redis; they come in the order of their numbers."""
