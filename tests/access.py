@@ -50,6 +50,7 @@ PAGES = {
     "draws/<slug:slug>/enter/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/leave/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/receipt/": row(HERS, LED_NO_POST, slug="done"),
+    "draws/<slug:slug>/live/": row(EVERYONE, slug="open"),
     "draws/<slug:slug>/results/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/verify/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/proof.json": row(EVERYONE, slug="done"),
