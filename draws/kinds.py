@@ -28,6 +28,8 @@ _PRIZE = {"prize": str, "award": str, "award_state": str, "award_kind": str, "ra
 # People with an account read it in their inbox; the others have only their mailbox.
 _INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+# Where they have shown a telephone number to be theirs, and the site sends there.
+_PHONES = {Channel.SMS: Reach.EVERYONE, Channel.WHATSAPP: Reach.EVERYONE}
 
 _HEX = Func(F("pid"), Value("hex"), function="encode", output_field=TextField())
 
@@ -186,7 +188,7 @@ KINDS = (
         name="draws.winner_announcement",
         title=_("You won"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels={**_BOTH, **_PHONES},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -196,7 +198,7 @@ KINDS = (
         name="draws.claim_reminder",
         title=_("A prize waits to be claimed"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels={**_BOTH, **_PHONES},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -327,7 +329,7 @@ KINDS = (
         name="draws.draw_soon",
         title=_("Your draw is soon"),
         category=Category.SERVICE,
-        channels=_INBOX_OR_MAIL,
+        channels={**_INBOX_OR_MAIL, **_PHONES},
         variables={**_ABOUT, "draw_at": dt.datetime},
         params={"pid": str, "tickets": int},
         recipients=entrants,

@@ -20,6 +20,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.phones import PhoneAnswer, PhoneCode
 
 __all__ = [
     "DEAD_LETTERS",
@@ -32,6 +33,8 @@ __all__ = [
     "Happening",
     "Message",
     "MessageQuerySet",
+    "PhoneAnswer",
+    "PhoneCode",
     "Preference",
     "SkipReason",
     "State",
