@@ -106,10 +106,11 @@ def _room_in(bucket: Bucket, now: dt.datetime) -> int:
 
 
 def _in_turn(sender: Sender, bucket: Bucket, until: float, letters: Sequence[Letter]) -> Iterator[Answer]:
-    """Hand over one by one, each when the limit lets it. Raises what `Bucket.wait` does before the first not tried."""
+    """Hand over one by one, each when the limit lets it. Raises what `Bucket.turn` does before the first not tried."""
     for letter in letters:
-        bucket.wait(until)
-        yield from sender.hand_over([letter])
+        with bucket.turn(until):
+            answers = list(sender.hand_over([letter]))
+        yield from answers
 
 
 def _give_back(deliveries: Sequence[Delivery]) -> None:
