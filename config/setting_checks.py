@@ -138,19 +138,19 @@ def _twilio() -> Found:
         yield "E017", f"{' and '.join(missing)} missing: set all of Twilio's settings, or none of them."
     elif not any(list(given.values())[2:]):
         yield (
-            "E017",
+            "E018",
             "Twilio has nothing to send from: set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM, "
             "or both.",
         )
     if given["TWILIO_ACCOUNT_SID"] and not settings.TWILIO_ACCOUNT_SID.startswith("AC"):
-        yield "E018", "TWILIO_ACCOUNT_SID is no account of Twilio's: it begins with AC."
+        yield "E019", "TWILIO_ACCOUNT_SID is no account of Twilio's: it begins with AC."
     if given["TWILIO_MESSAGING_SERVICE_SID"] and not settings.TWILIO_MESSAGING_SERVICE_SID.startswith("MG"):
-        yield "E018", "TWILIO_MESSAGING_SERVICE_SID is no messaging service of Twilio's: it begins with MG."
+        yield "E020", "TWILIO_MESSAGING_SERVICE_SID is no messaging service of Twilio's: it begins with MG."
     number = settings.TWILIO_WHATSAPP_FROM.removeprefix("whatsapp:")
     if number and not (number.startswith("+") and number[1:].isdigit()):
-        yield "E018", "TWILIO_WHATSAPP_FROM is no number: write it like +14155238886."
+        yield "E021", "TWILIO_WHATSAPP_FROM is no number: write it like +14155238886."
     if settings.TWILIO_TIMEOUT_S <= 0:
-        yield "E018", "TWILIO_TIMEOUT_S is not above zero: set it to the seconds that Twilio has to answer."
+        yield "E022", "TWILIO_TIMEOUT_S is not above zero: set it to the seconds that Twilio has to answer."
 
 
 def _rates() -> Found:
