@@ -348,7 +348,12 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_TIMEOUT = 20
 # By which channels this site sends, and the class that speaks to each one's provider.
-NOTIFICATION_CHANNELS = {"email": "notifications.channels.email.EmailChannel"}
+NOTIFICATION_CHANNELS = {
+    "email": "notifications.channels.email.EmailChannel",
+    "webhook": "notifications.channels.webhook.WebhookSender",
+}
+# Webhooks to addresses inside the site's own network, and without TLS: for trying them at home.
+WEBHOOKS_INSIDE = env.bool("WEBHOOKS_INSIDE", default=EMBEDDED)
 
 # SMS and WhatsApp by Twilio; an embedded site without it keeps SMS in the developer's mailbox.
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")

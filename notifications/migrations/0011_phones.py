@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0007_delivery_events_guard'),
+        ('notifications', '0008_endpoints'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
