@@ -55,10 +55,10 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
         return Words(words.subject, words.text + _foot_of_text(links)), html
 
 
-def text_of(delivery: "Delivery", kind: Kind) -> str:
-    """What a delivery says by SMS or WhatsApp, with how to stop it. Raises as `words_of` does."""
+def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
+    """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
     with _manners_of(delivery):
-        text = render_text(_engine(), kind, values_of(delivery, kind))
+        text = render_text(_engine(), kind, values_of(delivery, kind, for_links=for_links))
         if kind.category == Category.TRANSACTIONAL:
             return text
         return f"{text}\n" + _("Reply STOP to end such messages.")

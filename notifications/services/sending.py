@@ -34,7 +34,10 @@ LIMIT = 500
 # A small batch stalls at worst for its size times EMAIL_TIMEOUT until three broken lines end it.
 LEASE = dt.timedelta(minutes=5)
 BROKEN_LINES = 3
+REST_S = 10.0
+"""So long a limited channel is left alone by a worker to whom its provider did not answer; mails must not wait each round."""
 Clock = Callable[[], dt.datetime]
+_rests_until: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> Non
     now, until = clock(), time.monotonic() + HORIZON_S
     bucket = bucket_of(channel)
     if bucket is not None:
-        limit = min(limit, _room_in(bucket, now))
+        limit = min(limit, _room_in(bucket, now)) if time.monotonic() >= _rests_until.get(channel, 0.0) else 0
     claimed = _claim(Delivery.objects.filter(channel=channel), now=now, limit=limit) if limit else []
     if not claimed:
         return
@@ -91,6 +94,9 @@ def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> Non
                 break
             except ChannelDown as down:
                 log.warning("channel_down", channel=channel, code=down.code, text=down.text)
+                if bucket is not None:
+                    asked_for = down.retry_after.total_seconds() if down.retry_after else 0.0
+                    _rests_until[channel] = time.monotonic() + max(REST_S, asked_for)
                 # Those of the batch that were sent are written down, so this finds only the others.
                 _put_off([*batch, *waiting], down, tally, clock())
                 break
@@ -107,11 +113,17 @@ def _room_in(bucket: Bucket, now: dt.datetime) -> int:
 
 
 def _in_turn(sender: Sender, bucket: Bucket, until: float, letters: Sequence[Letter]) -> Iterator[Answer]:
-    """Hand over one by one, each when the limit lets it. Raises what `Bucket.turn` does before the first not tried."""
+    """Hand over one by one, each when the limit lets it. Raises what `Bucket.turn` does before the first not tried, and
+    `ChannelDown` where a provider that gives no answer has used up the round."""
+    lost: Answer | None = None
     for letter in letters:
+        if lost is not None and time.monotonic() >= until:
+            raise ChannelDown(lost.code, lost.text)
         with bucket.turn(until):
             answers = list(sender.hand_over([letter]))
-        yield from answers
+        for answer in answers:
+            lost = answer if answer.line_broke else None
+            yield answer
 
 
 def _give_back(deliveries: Sequence[Delivery]) -> None:

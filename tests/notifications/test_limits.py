@@ -13,7 +13,7 @@ from django.utils import timezone
 from notifications import limits
 from notifications.limits import COLD_S, HORIZON_S, Bucket, LimitUnavailableError, NoSlotError, bucket_of
 from notifications.models import Delivery, State
-from notifications.services import process_notifications, send_due_deliveries
+from notifications.services import process_notifications, send_due_deliveries, sending
 from tests.fakes.twilio import FakeTwilio, Trick
 from tests.notifications.outbox import caller, outsider, say
 
@@ -24,6 +24,7 @@ WARM = 10
 @pytest.fixture(autouse=True)
 def _not_quiet(monkeypatch):
     monkeypatch.setattr(limits, "_quiet_until", 0.0)
+    monkeypatch.setattr(sending, "_rests_until", {})
 
 
 @pytest.fixture
@@ -173,6 +174,25 @@ class TestSending:
         tally = send_due_deliveries(now=timezone.now())
         assert tally.handed <= 5  # one after another, for a second
         assert Delivery.objects.filter(state=State.PLANNED).count() == 20 - tally.handed
+
+    def test_a_provider_that_gives_no_answer_is_left_alone_for_a_while(self, limited, smtp, monkeypatch):
+        limited.tricks = [Trick.HANG]  # for as long as the round lasts
+        texts(6)
+        assert send_due_deliveries(now=timezone.now()).states == {State.UNKNOWN: 1, State.RETRY: 5}
+        say("test.mail", key="mail", now=timezone.now(), recipients=[outsider()])
+        texts_due = timezone.now() + sending.LEASE
+        assert send_due_deliveries(now=texts_due).states == {State.HANDED: 1}
+        assert (len(smtp.counts), len(limited.arrivals)) == (1, 1)
+        sending._rests_until.clear()
+        assert send_due_deliveries(now=texts_due).handed == 5
+
+    def test_twilios_own_limit_lets_the_channel_rest_as_long_as_it_says(self, limited):
+        limited.retry_after, limited.tricks = 600, [Trick.LIMITED]
+        texts(20)
+        send_due_deliveries(now=timezone.now())
+        assert send_due_deliveries(now=timezone.now()).processed == 0
+        assert len(limited.arrivals) == 1
+        assert sending._rests_until["sms"] > time.monotonic() + 500
 
     def test_without_redis_texts_wait_and_mails_go(self, limited, smtp, settings, own_redis):
         settings.REDIS_URL = own_redis.url
