@@ -135,11 +135,13 @@ def _twilio() -> Found:
         return
     missing = [name for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN") if not given[name]]
     if missing:
-        yield "E017", f"{' and '.join(missing)} missing: set all of Twilio's settings, or none of them."
+        there = ", ".join(name for name, is_set in given.items() if is_set)
+        lacking = " and ".join(missing)
+        yield "E017", f"{there} without {lacking}: set all of an account's settings, or none of them."
     elif not any(list(given.values())[2:]):
         yield (
             "E018",
-            "Twilio has nothing to send from: set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM, "
+            "TWILIO_ACCOUNT_SID has nothing to send from: set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM, "
             "or both.",
         )
     if given["TWILIO_ACCOUNT_SID"] and not settings.TWILIO_ACCOUNT_SID.startswith("AC"):
@@ -157,7 +159,7 @@ def _rates() -> Found:
     for channel, rate in settings.NOTIFICATION_RATES.items():
         if rate < 0:
             yield (
-                "E019",
+                "E023",
                 f"{channel.upper()}_RATE is below zero: set it to messages a second, or 0 for no limit.",
             )
 
