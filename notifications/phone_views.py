@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from notifications.forms import CodeForm
+from notifications.models import SuppressionReason
 from notifications.services.proving import (
     VALID_FOR,
     ProofError,
@@ -18,6 +19,7 @@ from notifications.services.proving import (
     is_offered,
     newest_code,
     prove_phone,
+    suppression_of,
 )
 
 
@@ -51,4 +53,10 @@ def phone(request: HttpRequest) -> HttpResponse:
                 return redirect("notifications:phone")
     code = newest_code(member)
     is_sent = code is not None and code.phone == member.phone and now < code.sent_at + VALID_FOR
-    return render(request, "notifications/phone.html", {"form": form, "is_sent": is_sent, "member": member})
+    suppressed = suppression_of(member.phone) if member.proven_phone else None
+    has_stopped = suppressed is not None and suppressed.reason == SuppressionReason.STOP
+    return render(
+        request,
+        "notifications/phone.html",
+        {"form": form, "is_sent": is_sent, "member": member, "has_stopped": has_stopped},
+    )

@@ -49,9 +49,7 @@ def ask_for_code(*, member: User, now: dt.datetime) -> PhoneCode:
         if member.proven_phone:
             raise ProofError(_("This number is shown to be yours already."))
         _refuse_too_many(member, now)
-        suppressed = Suppression.objects.filter(
-            address_hash=hash_of(member.phone, Channel.SMS), channel=Channel.SMS, lifted_at=None
-        ).first()
+        suppressed = suppression_of(member.phone)
         if suppressed is not None and suppressed.reason == SuppressionReason.STOP:
             raise ProofError(
                 _("This number answered STOP to us. Send START from it, then ask for a code again.")
@@ -111,6 +109,13 @@ def newest_code(member: User) -> PhoneCode | None:
     """The last code sent to the member that is not used."""
     newest = PhoneCode.objects.filter(member=member).order_by("-sent_at", "-pk").first()
     return newest if newest is not None and newest.used_at is None else None
+
+
+def suppression_of(phone: str) -> Suppression | None:
+    """What keeps SMS from a number."""
+    return Suppression.objects.filter(
+        address_hash=hash_of(phone, Channel.SMS), channel=Channel.SMS, lifted_at=None
+    ).first()
 
 
 def digits_of(public_id: uuid.UUID) -> str:

@@ -202,6 +202,14 @@ class TestPages:
         assert alice_now().proven_phone == ASHA
         assert Delivery.objects.get().state == State.HANDED
 
+    def test_who_answered_stop_reads_how_to_take_it_back(self, client):
+        member = alice()
+        User.objects.filter(pk=member.pk).update(verified_phone=ASHA)
+        client.force_login(member)
+        assert "Send START from it" not in client.get(PAGE).content.decode()
+        suppress_address(address=ASHA, channel="sms", reason="stop", by=None, now=NOW)
+        assert "Send START from it" in client.get(PAGE).content.decode()
+
     def test_where_no_sms_is_sent_there_is_no_such_page(self, client, settings):
         settings.NOTIFICATION_CHANNELS = {"email": "notifications.channels.email.EmailChannel"}
         client.force_login(alice())
