@@ -2,13 +2,14 @@
 how errors look."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import ResolverMatch, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
@@ -34,6 +35,8 @@ _HOOKS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
     "/webhooks/paystack/": paystack_webhook,
     "/api/payments/webhook/": paystack_webhook,
 }
+_TWILIO = "/webhooks/twilio/"
+"""One of its addresses names the message that it is about."""
 
 # What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
 _PERMISSIONS = (
@@ -73,12 +76,28 @@ class HookMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         hook = _HOOKS.get(request.path_info)
-        if hook is None:
+        if hook is not None:
+            request.resolver_match = _match_of(request.path_info)  # the log names it
+        elif request.path_info.startswith(_TWILIO):
+            try:
+                request.resolver_match = match = resolve(request.path_info)
+            except Resolver404:
+                return self.get_response(request)
+            hook = partial(_of_nobody, partial(match.func, **match.kwargs))
+        else:
             return self.get_response(request)
-        request.resolver_match = _match_of(request.path_info)  # the log names it
         response = hook(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _of_nobody(hook: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+    """In the site's own language and zone, not the last visitor's."""
+    with translation.override(settings.LANGUAGE_CODE), timezone.override(None):
+        try:
+            return hook(request)
+        except Http404:
+            return HttpResponse(status=404)
 
 
 @cache
