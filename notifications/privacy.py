@@ -34,11 +34,15 @@ def keep_erasures_out() -> None:
 
 
 def export(*, person: Person) -> dict[str, Any]:
-    """Every message to them: of what kind, about what, with which values, by which road, what became of it; and what they
-    want to be told, with its history."""
+    """Every message to them: of what kind, about what, with which values, by which road, what became of it (bounces,
+    openings, clicks); and what they want to be told, with its history."""
     rows = Delivery.objects.filter(_theirs(person)).order_by("pk")
     deliveries = list(rows.iterator())
     messages = Message.objects.in_bulk({delivery.message_id for delivery in deliveries})
+    events: dict[int, list[dict[str, Any]]] = {}
+    told = DeliveryEvent.objects.filter(delivery__in=rows.order_by()).order_by("at", "pk")
+    for row in told.values("delivery_id", "what", "at", "by_machine", "code", "text", "target"):
+        events.setdefault(row.pop("delivery_id"), []).append(dict(row))
     return {
         "messages": [
             {
@@ -51,6 +55,7 @@ def export(*, person: Person) -> dict[str, Any]:
                 "created_at": delivery.created_at,
                 "handed_at": delivery.handed_at,
                 "read_at": delivery.read_at,
+                "events": events.get(delivery.pk, []),
             }
             for delivery in deliveries
         ],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import preference_views, views
+from notifications import hooks, preference_views, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("preferences/confirm/<str:token>/", preference_views.confirm, name="confirm_promotions"),
     path("preferences/<str:token>/", preference_views.preferences_by_link, name="preferences_by_link"),
     path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
+    path("webhooks/mailgun/", hooks.mailgun_webhook, name="mailgun_webhook"),
     path("dev/mailbox/", views.mailbox_list, name="mailbox"),
     path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
     path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),

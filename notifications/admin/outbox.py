@@ -20,6 +20,7 @@ from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
 from audit.admin_fields import once
 from notifications import kinds
+from notifications.admin.events import counts_of_readers, told_of
 from notifications.admin.filters import DeliveryKindFilter, KindFilter, MessageStateFilter, QueueFilter
 from notifications.handles import delivery_id_of
 from notifications.models import (
@@ -73,7 +74,7 @@ class MessageAdmin(OutboxAdmin):
     sortable_by = ()
     fields = (
         "public_id", "kind", "about", "status_in_words", "values", "idem_key", "created_at", "not_before", "expires_at",
-        "expanded_at", "recipient_count", "expansion_error", "cancelled_at", "outcome", "preview",
+        "expanded_at", "recipient_count", "expansion_error", "cancelled_at", "outcome", "readers", "preview",
     )  # fmt: skip
     readonly_fields = fields
     actions_detail = ("cancel_now",)
@@ -120,6 +121,12 @@ class MessageAdmin(OutboxAdmin):
                 for channel, state, count in counts.order_by("channel", "state")
             ],
         )
+
+    @admin.display(description=_("opened and clicked"))
+    @once
+    def readers(self, message: Message) -> SafeString:
+        """By how many people, and by machines that look before them."""
+        return counts_of_readers(message)
 
     @admin.display(description=_("as its first recipient reads it"))
     @once
@@ -223,6 +230,7 @@ class DeliveryAdmin(OutboxAdmin):
         return _preformatted(json.dumps(delivery.params, ensure_ascii=False, indent=2))
 
     @admin.display(description=_("timeline"))
+    @once
     def timeline(self, delivery: Delivery) -> SafeString:
         """What happened when."""
         steps = [
@@ -234,11 +242,15 @@ class DeliveryAdmin(OutboxAdmin):
             ),
             (delivery.read_at, _("read")),
             (delivery.next_attempt_at if delivery.state in WAITING else None, _("next attempt")),
+            *told_of(delivery),
         ]
         return format_html_join(
             _NEW_LINE,
             "{} {}",
-            [(timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what) for at, what in steps if at],
+            [
+                (timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what)
+                for at, what in sorted((step for step in steps if step[0]), key=lambda step: step[0])
+            ],
         )
 
     @admin.display(description=_("this person"))

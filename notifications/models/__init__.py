@@ -9,7 +9,7 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
-from notifications.models.events import DeliveryEvent, Happening
+from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -28,6 +28,7 @@ __all__ = [
     "Correspondent",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryEventQuerySet",
     "DeliveryQuerySet",
     "Happening",
     "Message",

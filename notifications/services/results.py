@@ -78,7 +78,7 @@ class Tally:
     @property
     def failed(self) -> int:
         """Did not go out now: refused, put off, or with a lost answer."""
-        return self.states[State.FAILED] + self.states[State.RETRY] + self.states[State.UNKNOWN]
+        return sum(self.states[state] for state in (State.FAILED, State.BOUNCED, State.RETRY, State.UNKNOWN))
 
     def add(self, other: "Tally") -> None:
         """Count the other's deliveries too."""

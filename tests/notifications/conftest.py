@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from notifications.channels import mailgun as mailgun_channel
+from tests.fakes.mailgun import FakeMailgun
 from tests.fakes.smtp import FakeSMTP
 from tests.notifications import outbox
+from tests.notifications.mailgun_site import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -21,4 +24,14 @@ def smtp(settings) -> Iterator[FakeSMTP]:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         settings.EMAIL_TIMEOUT = 5
+        yield server
+
+
+@pytest.fixture
+def mailgun(settings, monkeypatch) -> Iterator[FakeMailgun]:
+    """The site sends by this Mailgun."""
+    monkeypatch.setattr(mailgun_channel, "caution", mailgun_channel._Caution())
+    with FakeMailgun() as server:
+        for name, value in settings_of(server).items():
+            setattr(settings, name, value)
         yield server
