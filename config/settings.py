@@ -348,7 +348,12 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 EMAIL_TIMEOUT = 20
 # By which channels this site sends, and the class that speaks to each one's provider.
-NOTIFICATION_CHANNELS = {"email": "notifications.channels.email.EmailChannel"}
+NOTIFICATION_CHANNELS = {
+    "email": "notifications.channels.email.EmailChannel",
+    "webhook": "notifications.channels.webhook.WebhookSender",
+}
+# Webhooks to addresses inside the site's own network, and without TLS: for trying them at home.
+WEBHOOKS_INSIDE = env.bool("WEBHOOKS_INSIDE", default=EMBEDDED)
 # Mailgun, where key and domain are set: outbox in batches, and the mails of sign-in through anymail.
 MAILGUN_API_KEY = env.str("MAILGUN_API_KEY", default="")
 MAILGUN_SENDER_DOMAIN = env.str("MAILGUN_SENDER_DOMAIN", default="")

@@ -37,6 +37,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("notifications.delivery", "outgoing_mail"),
             ("notifications.message", "campaign"),
             ("notifications.suppression", "block"),
+            ("notifications.endpoint", "webhook"),
             ("notifications.preference", "tune"),
             ("notifications.stop", "notifications_off"),
             ("notifications.consentevent", "history_edu"),

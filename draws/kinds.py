@@ -29,6 +29,10 @@ _PRIZE = {"prize": str, "award": str, "award_state": str, "award_kind": str, "ra
 _INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
 
+# What is for everybody's eyes, and what staff have to know at once, can be posted to other programs too.
+_IN_PUBLIC = {Channel.IN_APP: Reach.EVERYONE, Channel.WEBHOOK: Reach.EVERYONE}
+_ALARM = {**_BOTH, Channel.WEBHOOK: Reach.EVERYONE}
+
 _HEX = Func(F("pid"), Value("hex"), function="encode", output_field=TextField())
 
 
@@ -257,7 +261,7 @@ KINDS = (
         name="draws.next_draw_teaser",
         title=_("The next draw"),
         category=Category.PROMOTIONAL,
-        channels={Channel.IN_APP: Reach.EVERYONE},
+        channels=_IN_PUBLIC,
         variables={**_ABOUT, "closes_at": dt.datetime},
         recipients=teased,
     ),
@@ -265,7 +269,7 @@ KINDS = (
         name="draws.execution_failed",
         title=_("A draw failed, for admins"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels=_ALARM,
         variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
         recipients=admins,
         for_staff=True,
@@ -274,7 +278,7 @@ KINDS = (
         name="draws.freeze_failed",
         title=_("Entries could not be frozen, for admins"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels=_ALARM,
         variables={**_ABOUT, "error": str, "attempts": int, "next_attempt_at": dt.datetime},
         recipients=admins,
         for_staff=True,
@@ -336,7 +340,7 @@ KINDS = (
         name="draws.results_published",
         title=_("Results of a draw"),
         category=Category.PROMOTIONAL,
-        channels={Channel.IN_APP: Reach.EVERYONE},
+        channels=_IN_PUBLIC,
         variables={**_ABOUT, "winners": int},
         recipients=followers,
     ),
@@ -344,7 +348,7 @@ KINDS = (
         name="draws.check_failed",
         title=_("A drawn draw doesn't hold, for admins"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels=_ALARM,
         variables={**_ABOUT, "differences": str},
         recipients=admins,
         for_staff=True,

@@ -51,6 +51,9 @@ class PreferencesForm(forms.Form):
         widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
     )
     resume = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    was_off = forms.MultipleChoiceField(required=False, widget=forms.MultipleHiddenInput)
+    """What was off when the page was shown: only what was changed on it is a decision, so that a page that stood open does
+    not undo what was decided elsewhere since."""
 
     def __init__(self, data: Any = None, *, standing: Standing, has_account: bool) -> None:
         self.has_account = has_account
@@ -69,9 +72,11 @@ class PreferencesForm(forms.Form):
             "quiet_from": hours.start if hours else None,
             "quiet_to": hours.end if hours else None,
             "resume": [],
+            "was_off": [_value(cell) for cell in self.offered if cell in standing.off],
         }
         super().__init__(data, initial=initial)
         self._choices("on", [(_value(cell), _value(cell)) for cell in self.offered])
+        self._choices("was_off", [(_value(cell), _value(cell)) for cell in self.offered])
         self._choices("resume", [(str(stop.public_id), stop.subject) for stop in standing.stops])
         if not kinds_for(category=Category.PROMOTIONAL, has_account=has_account):
             del self.fields["promotions"]
@@ -92,6 +97,13 @@ class PreferencesForm(forms.Form):
         elif start is not None and start == end:
             self.add_error("quiet_to", _("Quiet hours that end when they begin would be the whole day."))
         return given
+
+    @property
+    def decided(self) -> list[Cell]:
+        """The cells that were changed on the page."""
+        were_off = {_cell(value) for value in self.cleaned_data["was_off"]}
+        wanted = set(self.wanted)
+        return [cell for cell in self.offered if (cell in wanted) == (cell in were_off)]
 
     @property
     def wanted(self) -> list[Cell]:

@@ -26,6 +26,8 @@ from notifications.models import Correspondent, Delivery
 from notifications.recipients import Recipient
 from notifications.services.preferences import (
     ConfirmationError,
+    GoneError,
+    TooOftenError,
     confirm_promotions,
     revoke_links,
     save_preferences,
@@ -52,7 +54,10 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest) -> HttpResponse:
     """Make the links in mails sent so far useless."""
     assert isinstance(request.user, User)
-    revoke_links(who=Recipient.of(request.user), source="preferences", now=timezone.now())
+    try:
+        revoke_links(who=Recipient.of(request.user), source="preferences", now=timezone.now())
+    except GoneError:
+        raise Http404 from None
     messages.success(request, _("The links in mails you have do not work any more."))
     return redirect("notifications:preferences")
 
@@ -66,7 +71,7 @@ def preferences_by_link(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     who = who_reads(delivery)
     with translation.override(_language_of(who)):
-        return _preferences(request, who, source="link in a mail", back=request.path, by_link=True)
+        return _preferences(request, who, source="link in a mail", back=request.path, delivery=delivery)
 
 
 @never_cache
@@ -83,7 +88,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     whole_kind = request.POST.get("what") == "kind"
     if request.method == "POST":
         source = "one click" if is_one_click else "unsubscribe page"
-        stop_by_link(delivery=delivery, whole_kind=whole_kind, source=source, now=timezone.now())
+        try:
+            stop_by_link(delivery=delivery, whole_kind=whole_kind, source=source, now=timezone.now())
+        except GoneError:
+            raise Http404 from None
     has_thing = kind.category == Category.SERVICE and bool(delivery.message.about)
     answer = {
         "kind": kind,
@@ -120,30 +128,39 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _preferences(
-    request: HttpRequest, who: Recipient, *, source: str, back: str, by_link: bool = False
+    request: HttpRequest, who: Recipient, *, source: str, back: str, delivery: Delivery | None = None
 ) -> HttpResponse:
     now = timezone.now()
+    by_link = delivery is not None
     has_account = who.member_id is not None
     standing = standing_of(who, now=now)
     data = request.POST if request.method == "POST" else None
     form = PreferencesForm(data, standing=standing, has_account=has_account)
     if data is not None and form.is_valid():
-        waits = save_preferences(
-            who=who,
-            offered=form.offered,
-            wanted=form.wanted,
-            promotions=form.cleaned_data.get("promotions", False),
-            quiet_hours=form.quiet_hours,
-            resumed=[uuid.UUID(value) for value in form.cleaned_data["resume"]],
-            source=source,
-            now=now,
-        )
-        messages.success(request, _("Saved."))
-        if waits:
-            messages.info(
-                request, _("For news and offers we sent you a mail: they begin when you say yes there.")
+        try:
+            waits = save_preferences(
+                who=who,
+                offered=form.decided,
+                wanted=form.wanted,
+                promotions=form.cleaned_data.get("promotions", False),
+                quiet_hours=form.quiet_hours,
+                resumed=[uuid.UUID(value) for value in form.cleaned_data["resume"]],
+                delivery=delivery,
+                source=source,
+                now=now,
             )
-        return redirect(back)
+        except GoneError:
+            raise Http404 from None
+        except TooOftenError as error:
+            form.add_error("promotions", str(error))
+        else:
+            messages.success(request, _("Saved."))
+            if waits:
+                messages.info(
+                    request,
+                    _("For news and offers we sent you a mail: they begin when you say yes there."),
+                )
+            return redirect(back)
     sections = [
         {
             "id": "service",

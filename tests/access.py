@@ -232,6 +232,7 @@ MODELS = {
     "notifications.stop": Model(view="SMX"),
     "notifications.suppression": Model(view="SMX"),
     "notifications.consentevent": Model(view="SMX"),
+    "notifications.endpoint": Model(view="MX"),
     "account.emailaddress": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
     "django_celery_beat.intervalschedule": Model(view="X", add="X"),
@@ -321,6 +322,10 @@ ACTS = {
     "admin/notifications/suppression/<path:object_id>/lift/": act(
         "SMX", object_id="notifications.suppression"
     ),
+    "admin/notifications/endpoint/add-webhook/": act("MX"),
+    "admin/notifications/endpoint/<path:object_id>/test/": act("MX", object_id="notifications.endpoint"),
+    "admin/notifications/endpoint/<path:object_id>/prove/": act("MX", object_id="notifications.endpoint"),
+    "admin/notifications/endpoint/<path:object_id>/switch/": act("MX", object_id="notifications.endpoint"),
 }
 
 

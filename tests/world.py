@@ -53,6 +53,7 @@ from notifications.models import (
     ConsentEvent,
     Correspondent,
     Delivery,
+    Endpoint,
     Message,
     Preference,
     State,
@@ -62,6 +63,7 @@ from notifications.models import (
 )
 from notifications.recipients import Recipient
 from notifications.services import notify, process_notifications
+from notifications.services.endpoints import add_endpoint
 from notifications.services.preferences import stop_by_link
 from notifications.services.suppressions import suppress_address
 from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
@@ -164,6 +166,7 @@ def build_world() -> World:
             "notifications.preference": Preference.objects.latest("pk").pk,
             "notifications.stop": Stop.objects.latest("pk").pk,
             "notifications.suppression": Suppression.objects.latest("pk").pk,
+            "notifications.endpoint": Endpoint.objects.latest("pk").pk,
             "notifications.consentevent": ConsentEvent.objects.latest("pk").pk,
             "analysis": "awarded-by-month",
             "no_key": "1",
@@ -261,6 +264,14 @@ def _wishes(now: dt.datetime, *, number: int) -> Delivery:
         channel="email",
         is_on=False,
         changed_at=now,
+    )
+    add_endpoint(
+        name=f"Discord, #draws {number}",
+        url="https://hooks.example.org/fairground",
+        told=["draws.results_published"],
+        about="",
+        by=admin(),
+        now=now,
     )
     suppress_address(
         address=f"gone{number}@example.org",

@@ -102,7 +102,7 @@ def waiting(*, now: dt.datetime) -> Waiting:
     return Waiting(
         draw_at=draws.unfinished().filter(draw_at__lte=now).aggregate(at=Min("draw_at"))["at"],
         freeze_at=draws.due_to_freeze(now).aggregate(at=Min("closes_at"))["at"],
-        delivery_at=Delivery.objects.due(now).order_by().aggregate(at=Min("next_attempt_at"))["at"],
+        delivery_at=Delivery.objects.oldest_due(now),
         message_at=Message.objects.to_expand(now).order_by().aggregate(at=Min("expand_after"))["at"],
     )
 

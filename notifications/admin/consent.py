@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
 from django.db.models import BigIntegerField, Case, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,13 +19,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from phonenumber_field.validators import validate_international_phonenumber
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
-from notifications.kinds import Channel
+from notifications.kinds import BY_PHONE, Channel
 from notifications.models import ConsentEvent, Preference, Stop, Suppression, SuppressionReason
 from notifications.services.suppressions import SuppressionError, lift_suppression, suppress_address
 from notifications.suppressing import hash_of
@@ -111,6 +113,29 @@ class SuppressForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text=gettext_lazy("A case number. It stays in the audit trail for good, so name nobody."),
     )
+
+    def clean(self) -> dict[str, Any]:
+        """An address of the kind that its road has: else it stands on the list and stops nothing."""
+        given = super().clean() or self.cleaned_data
+        address, channel = given.get("address", "").strip(), given.get("channel", "")
+        if not address:
+            return given
+        if channel == Channel.EMAIL:
+            try:
+                validate_email(address)
+            except ValidationError:
+                self.add_error("address", _("This is no e-mail address. Write it like name@example.org."))
+        elif channel in BY_PHONE:
+            try:
+                validate_international_phonenumber(address)
+            except ValidationError:
+                self.add_error(
+                    "address",
+                    _(
+                        "This is no phone number. Write it with the code of the country, as in +254 711 000 001."
+                    ),
+                )
+        return given
 
 
 class LiftForm(forms.Form):

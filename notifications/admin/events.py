@@ -33,9 +33,7 @@ def counts_of_readers(message: Message) -> SafeString:
         )
         for what in _READ
     ]
-    return format_html_join(
-        SafeString("<br>"), _("{}: by {} people, and for {} more by machines alone"), lines
-    )
+    return format_html_join(SafeString("<br>"), _("{} · people: {}, machines alone: {}"), lines)
 
 
 def _counts(events: Any) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import json
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.db.models import Count, Q
@@ -27,6 +28,7 @@ from notifications.models import (
     WAITING,
     Delivery,
     DeliveryQuerySet,
+    Endpoint,
     Message,
     State,
 )
@@ -175,7 +177,7 @@ class DeliveryAdmin(OutboxAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     fields = (
-        "handle", "recipient", "kind", "about", "channel", "address", "name", "language", "time_zone",
+        "handle", "recipient", "kind", "about", "channel", "shown_address", "name", "language", "time_zone",
         "personal_values", "status_in_words", "skip_reason", "attempts", "lost_answers", "timeline", "provider_id",
         "provider_code", "provider_text", "everything", "preview",
     )  # fmt: skip
@@ -193,8 +195,15 @@ class DeliveryAdmin(OutboxAdmin):
 
     @admin.display(description=_("recipient"))
     def recipient(self, delivery: Delivery) -> str:
-        """The person's account, or the address."""
+        """The person's account, or the address; of a webhook only where it is, the rest of its address opens it."""
+        if delivery.channel == kinds.Channel.WEBHOOK:
+            return urlsplit(delivery.address).hostname or delivery.recipient_key
         return delivery.member.email if delivery.member else delivery.address
+
+    @admin.display(description=_("address"))
+    def shown_address(self, delivery: Delivery) -> str:
+        """The address; of a webhook only its host."""
+        return self.recipient(delivery) if delivery.channel == kinds.Channel.WEBHOOK else delivery.address
 
     @admin.display(description=_("kind"))
     def kind(self, delivery: Delivery) -> str:
@@ -320,6 +329,12 @@ def _search(term: str) -> Q:
             | Q(member_id__in=person)
             | Q(message__in=Message.objects.filter(public_id=public_id))
         )
+    if term.startswith("endpoint:"):
+        # Webhooks are few and so are their kinds: by those the index of messages is met.
+        public_id = _uuid(term.removeprefix("endpoint:"))
+        endpoint = Endpoint.objects.filter(public_id=public_id).first() if public_id else None
+        told = Message.objects.filter(kind__in=endpoint.kinds if endpoint is not None else [])
+        return Q(recipient_key=term, channel=kinds.Channel.WEBHOOK, message__in=told)
     if "@" in term:
         address = normalise_email(term)
         person = User.objects.filter(email=address).values("pk")

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 TEXT_LIMIT = 500  # characters of a provider's answer that are worth keeping
 
@@ -57,7 +57,8 @@ class Answer:
 class Letter:
     """One message to one person, in words. `key` is our id of it: 32 hex digits, the same at each attempt.
 
-    `html` and `subject` stay empty where a channel has none; `url` is the page it is about, '' without one.
+    `html` and `subject` stay empty where a channel has none. `about` and `values` are what the message is made of, for
+    programs; `secret` is what such a receiver checks our signature by.
     """
 
     key: str
@@ -66,8 +67,10 @@ class Letter:
     subject: str
     text: str
     html: str = ""
-    url: str = ""
     kind: str = ""
+    about: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = ""
     message_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
+from notifications.models.endpoints import Endpoint
 from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
@@ -30,6 +31,7 @@ __all__ = [
     "DeliveryEvent",
     "DeliveryEventQuerySet",
     "DeliveryQuerySet",
+    "Endpoint",
     "Happening",
     "Message",
     "MessageQuerySet",

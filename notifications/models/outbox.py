@@ -114,6 +114,14 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """What is to be sent now, the longest waiting first."""
         return self.filter(state__in=WAITING, next_attempt_at__lte=now).order_by("next_attempt_at")
 
+    def oldest_due(self, now: dt.datetime) -> dt.datetime | None:
+        """Since when the longest waiting has been due; None when nothing is. One look into the index for each channel."""
+        firsts = [
+            self.due(now).filter(channel=channel).values_list("next_attempt_at", flat=True)[:1]
+            for channel in Channel
+        ]
+        return min(firsts[0].union(*firsts[1:], all=True), default=None)
+
     def to_ask_about(self, now: dt.datetime) -> "DeliveryQuerySet":
         """Letters whose answer was lost and whose provider is to be asked now, the longest waiting first."""
         return self.filter(state=State.UNKNOWN, next_attempt_at__lte=now).order_by("next_attempt_at")

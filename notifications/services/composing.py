@@ -1,5 +1,6 @@
 """A delivery in words, as its channel takes it. No question to the database: what a reader's links need is handed in."""
 
+import uuid
 from collections.abc import Callable
 
 from notifications import kinds
@@ -7,7 +8,8 @@ from notifications.channels.seam import Letter
 from notifications.kinds import Channel, Kind
 from notifications.mail_links import links_of
 from notifications.models import Delivery
-from notifications.rendering import mail_of
+from notifications.rendering import mail_of, words_of
+from notifications.services.endpoints import secret_for
 from notifications.services.results import message_id_of
 from notifications.tracking import is_tracked, with_tracking
 
@@ -37,4 +39,22 @@ def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     )
 
 
-_COMPOSERS: dict[Channel, Callable[[Delivery, Kind, int], Letter]] = {Channel.EMAIL: _mail}
+def _post(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
+    words = words_of(delivery, kind)
+    return Letter(
+        key=delivery.handle.hex,
+        address=delivery.address,
+        name="",
+        subject=words.subject,
+        text=words.text,
+        kind=kind.name,
+        about=delivery.message.about,
+        values=delivery.message.context,
+        secret=secret_for(uuid.UUID(delivery.params["endpoint"]), delivery.params["version"]),
+    )
+
+
+_COMPOSERS: dict[Channel, Callable[[Delivery, Kind, int], Letter]] = {
+    Channel.EMAIL: _mail,
+    Channel.WEBHOOK: _post,
+}

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User, normalise_email
+from notifications.channels.registry import sending_channels
 from notifications.kinds import BY_PHONE, Category, Channel, Kind
 from notifications.mail_links import FIRST_VERSION
 from notifications.models import Delivery, SkipReason, SuppressionReason
@@ -142,6 +143,8 @@ def site_quiet_hours(text: str) -> QuietHours | None:
 def is_offered(kind: Kind, channel: Channel, *, has_account: bool) -> bool:
     """Whether messages of this kind reach such a person by this channel at all."""
     reach = kind.channels.get(channel)
-    if reach is None or (channel == Channel.IN_APP and not has_account):
+    if reach is None or channel == Channel.WEBHOOK or (channel == Channel.IN_APP and not has_account):
+        return False
+    if channel != Channel.IN_APP and channel not in sending_channels():
         return False
     return reach == "everyone" or not has_account

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
@@ -71,6 +72,19 @@ _WISHES = """AND NOT EXISTS (
         SELECT FROM notifications_stop AS stop
         WHERE road.channel = 'in_app' AND stop.channel = 'in_app' AND stop.kind = %(kind)s
             AND stop.about = %(about)s AND stop.person_key = page.recipient_key)"""
+# Other programs that are told of it, once everybody has their delivery: one a message, however many people it has.
+_ANNOUNCE = """
+INSERT INTO notifications_delivery (
+    message_id, recipient_key, channel, address, name, language, time_zone, params, state, skip_reason, attempts,
+    lost_answers, next_attempt_at, provider_id, provider_code, provider_text, created_at)
+SELECT %s, 'endpoint:' || endpoint.public_id, 'webhook', endpoint.url, '', %s, 'UTC',
+    jsonb_build_object('endpoint', endpoint.public_id, 'version', endpoint.version),
+    'planned', '', 0, 0, %s, '', '', '', %s
+FROM notifications_endpoint AS endpoint
+WHERE endpoint.proven_at IS NOT NULL AND endpoint.stopped_at IS NULL AND %s = ANY(endpoint.kinds)
+    AND endpoint.about IN ('', %s)
+ON CONFLICT DO NOTHING
+"""
 _TYPES = {"cursor": "bigint", "member_id": "bigint", "params": "jsonb"}
 
 
@@ -158,6 +172,7 @@ def _expand_page(message: Message, *, now: dt.datetime, chunk: int) -> int:
     message.recipient_count += added
     if read < chunk:
         message.expanded_at = now
+        announce(message=message, kind=kind, now=now)
     message.expansion_error, message.expansion_failures = "", 0
     message.save(
         update_fields=["cursor", "recipient_count", "expanded_at", "expansion_error", "expansion_failures"]
@@ -244,9 +259,18 @@ def _insert(
     return last, read, added
 
 
+def announce(*, message: Message, kind: Kind, now: dt.datetime) -> None:
+    """Plan what other programs are told of it, in the caller's transaction."""
+    if Channel.WEBHOOK not in kind.channels or Channel.WEBHOOK not in sending_channels():
+        return
+    due = max(now, message.not_before)
+    with connection.cursor() as cursor:
+        cursor.execute(_ANNOUNCE, [message.pk, settings.LANGUAGE_CODE, due, now, kind.name, message.about])
+
+
 def roads_of(kind: Kind) -> dict[Channel, Reach]:
-    """The channels of a kind by which this site can tell it: the inbox, and those it has a provider for."""
-    usable = {Channel.IN_APP, *sending_channels()}
+    """The channels of a kind by which this site can tell people: the inbox, and those it has a provider for."""
+    usable = {Channel.IN_APP, *sending_channels()} - {Channel.WEBHOOK}
     return {channel: reach for channel, reach in kind.channels.items() if channel in usable}
 
 

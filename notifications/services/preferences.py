@@ -9,12 +9,14 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts.models import User, normalise_email
 from audit.context import origin
 from notifications import kinds
 from notifications.kinds import Category
-from notifications.models import ConsentEvent, Correspondent, Delivery, Preference, Stop, What
+from notifications.models import ConsentEvent, Correspondent, Delivery, Message, Preference, Stop, What
+from notifications.privacy import keep_erasures_out
 from notifications.quiet_hours import QuietHours
 from notifications.recipients import Recipient
 from notifications.rendering import HIDDEN_LINK, words_of
@@ -23,7 +25,9 @@ from notifications.services.messages import notify
 CONFIRM_KIND = "notifications.confirm_promotions"
 CONFIRM_WITHIN = dt.timedelta(days=7)
 ASK_AGAIN_AFTER = dt.timedelta(hours=1)
-"""A mail that asks for a confirmation is not sent again sooner: nobody fills a stranger's mailbox by a form."""
+"""A mail that asks for a confirmation is not sent again sooner, unless somebody has changed their mind meanwhile."""
+ASKS_A_DAY = 3
+"""And that not more often than this: nobody fills a stranger's mailbox by a form."""
 SUBJECT_LIMIT = 200
 
 Cell = tuple[str, str]
@@ -43,6 +47,14 @@ class Standing:
 
 class ConfirmationError(Exception):
     """This confirmation is not asked for any more."""
+
+
+class GoneError(Exception):
+    """Whoever this is about was erased, or closed their account, while the page stood open."""
+
+
+class TooOftenError(Exception):
+    """Somebody's mailbox has had enough mails that ask for a confirmation; nothing was changed. The message says when."""
 
 
 def standing_of(who: Recipient, *, now: dt.datetime) -> Standing:
@@ -73,15 +85,20 @@ def save_preferences(
     promotions: bool,
     quiet_hours: QuietHours | None,
     resumed: Collection[uuid.UUID] = (),
+    delivery: Delivery | None = None,
     source: str,
     now: dt.datetime,
 ) -> bool:
     """Make it so: of the `offered` cells those `wanted` are on and the others off. Whether a confirmation is awaited.
 
-    Transactional kinds are passed over. Promotions of somebody whose address is not shown to be theirs begin only once
-    they press the button behind a link that is sent to it.
+    Transactional kinds are passed over. `delivery`: the mail whose link led here; without one they are signed in.
+    Promotions begin at once only for a member who is signed in and whose address is shown to be theirs; others have to
+    press the button behind a link that is sent to it, because a mail with its links may have been passed on.
+
+    Raises `GoneError`, and `TooOftenError` when that mail was sent too often today.
     """
     with transaction.atomic():
+        _must_be_there(who.member_id, delivery)
         person, _is_new = Correspondent.objects.get_or_create(person_key=who.key)
         person = Correspondent.objects.select_for_update().get(pk=person.pk)  # two forms, one after the other
         standing = standing_of(who, now=now)
@@ -97,14 +114,15 @@ def save_preferences(
         chosen = [stop for stop in standing.stops if stop.public_id in set(resumed)]
         Stop.objects.filter(pk__in=[stop.pk for stop in chosen]).delete()
         events += [_event(who, What.RESUMED, kind=s.kind, about=s.about, channel=s.channel) for s in chosen]
-        waits = _set_promotions(who, person, standing, promotions, events, now)
+        is_proven = delivery is None and _is_verified(who)
+        waits = _set_promotions(who, person, standing, promotions, events, is_proven=is_proven, now=now)
         _write(events, source, now)
     return waits
 
 
 def stop_by_link(*, delivery: Delivery, whole_kind: bool, source: str, now: dt.datetime) -> bool:
     """What the link in a mail does: no more of its kind by its channel; of a service kind about one thing, no more about
-    that, unless `whole_kind`. False when that stands already, or its kind can't be switched off.
+    that, unless `whole_kind`. False when that stands already, or its kind can't be switched off. Raises `GoneError`.
     """
     kind = kinds.get(delivery.message.kind)
     if kind.category == Category.TRANSACTIONAL:
@@ -112,6 +130,7 @@ def stop_by_link(*, delivery: Delivery, whole_kind: bool, source: str, now: dt.d
     key, about = delivery.recipient_key, delivery.message.about
     evidence = {"delivery": str(delivery.handle)}
     with transaction.atomic():
+        _must_be_there(None, delivery)
         if kind.category == Category.SERVICE and about and not whole_kind:
             _stop, is_new = Stop.objects.get_or_create(
                 person_key=key,
@@ -151,8 +170,9 @@ def confirm_promotions(*, correspondent: Correspondent, source: str, now: dt.dat
     Raises `ConfirmationError` when they have changed their mind since, or took longer than a week.
     """
     with transaction.atomic():
-        person = Correspondent.objects.select_for_update().get(pk=correspondent.pk)
-        if person.asked_version != correspondent.asked_version:
+        keep_erasures_out()
+        person = Correspondent.objects.select_for_update().filter(pk=correspondent.pk).first()
+        if person is None or person.asked_version != correspondent.asked_version:
             raise ConfirmationError
         if person.promotions_confirmed_at is not None:
             return
@@ -174,8 +194,9 @@ def confirm_promotions(*, correspondent: Correspondent, source: str, now: dt.dat
 
 
 def revoke_links(*, who: Recipient, source: str, now: dt.datetime) -> None:
-    """Make the links in every mail sent so far useless, for whoever has passed one on."""
+    """Make the links in every mail sent so far useless, for whoever has passed one on. Raises `GoneError`."""
     with transaction.atomic():
+        _must_be_there(who.member_id, None)
         person, _is_new = Correspondent.objects.get_or_create(person_key=who.key)
         Correspondent.objects.filter(pk=person.pk).update(link_version=F("link_version") + 1)
         _write([_event(who, What.REVOKED_LINKS)], source, now)
@@ -193,11 +214,24 @@ def who_reads(delivery: Delivery) -> Recipient:
     )
 
 
+def _must_be_there(member_id: int | None, delivery: Delivery | None) -> None:
+    """Keep erasures out until the transaction ends, and look whether one has been here. Raises `GoneError`."""
+    keep_erasures_out()
+    if delivery is not None and not Delivery.objects.filter(pk=delivery.pk, address__gt="").exists():
+        raise GoneError
+    if member_id is not None and not User.objects.filter(pk=member_id, is_active=True).exists():
+        raise GoneError
+
+
 def _keys_of(who: Recipient) -> list[str]:
     """Under which keys their wishes stand, one's own first; an address only where it is shown to be the account's."""
     if who.member_id is None:
         return [who.key]
-    return [who.key, f"email:{normalise_email(who.address)}"] if _is_verified(who) else [who.key]
+    return [who.key, _address_key(who)] if _is_verified(who) else [who.key]
+
+
+def _address_key(who: Recipient) -> str:
+    return f"email:{normalise_email(who.address)}"
 
 
 def _is_verified(who: Recipient) -> bool:
@@ -234,8 +268,13 @@ def _switch(
         if cell in wanted and cell in standing.off:
             on.append(cell)
     for name, channel in on:
-        rows = Preference.objects.filter(person_key__in=_keys_of(who), kind=name, channel=channel)
-        rows.delete()
+        rows = Preference.objects.filter(kind=name, channel=channel)
+        rows.filter(person_key__in=_keys_of(who)).delete()
+        if who.member_id is not None and rows.filter(person_key=_address_key(who), is_on=False).exists():
+            # Not theirs to take away as long as the address is not shown to be theirs; their own word outweighs it.
+            Preference.objects.create(
+                person_key=who.key, kind=name, channel=channel, is_on=True, changed_at=now
+            )
         events.append(_event(who, What.SWITCHED_ON, kind=name, channel=channel))
     Preference.objects.bulk_create(
         [
@@ -255,6 +294,8 @@ def _set_promotions(
     standing: Standing,
     wants: bool,
     events: list[ConsentEvent],
+    *,
+    is_proven: bool,
     now: dt.datetime,
 ) -> bool:
     """Yes or no to promotions; whether a confirmation is awaited then."""
@@ -272,7 +313,7 @@ def _set_promotions(
         return False
     if standing.promotions:
         return False
-    if who.member_id is not None and _is_verified(who):
+    if is_proven and who.member_id is not None:
         User.objects.filter(pk=who.member_id).update(accepts_promotions=True)
         events.append(_event(who, What.AGREED, evidence=_where()))
         return False
@@ -284,13 +325,21 @@ def _set_promotions(
 
 
 def _ask(who: Recipient, person: Correspondent, now: dt.datetime) -> None:
-    """Write to the address, which alone can confirm."""
+    """Write to the address, which alone can confirm. Raises `TooOftenError`."""
+    about = f"notifications.correspondent:{person.public_id}"
+    since = now - dt.timedelta(days=1)
+    if Message.objects.filter(about=about, kind=CONFIRM_KIND, created_at__gt=since).count() >= ASKS_A_DAY:
+        raise TooOftenError(
+            _(
+                "We have sent you enough mails about news and offers for today. Use the newest, or try again tomorrow."
+            )
+        )
     person.promotions_asked_at, person.promotions_confirmed_at = now, None
     person.asked_version += 1
     person.save(update_fields=["promotions_asked_at", "promotions_confirmed_at", "asked_version"])
     notify(
         kind=CONFIRM_KIND,
-        about=f"notifications.correspondent:{person.public_id}",
+        about=about,
         context={"until": now + CONFIRM_WITHIN},
         recipients=[
             Recipient(

@@ -8,16 +8,26 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.models import User
-from notifications import kinds
+from accounts.privacy import person_at
+from notifications import kinds, privacy
 from notifications.consent_kinds import CONFIRM
 from notifications.kinds import Category, Channel, Reach
 from notifications.links import make_token
 from notifications.mail_links import links_of
 from notifications.models import ConsentEvent, Correspondent, Delivery, Preference, Stop
-from notifications.services.preferences import ConfirmationError, confirm_promotions
+from notifications.recipients import Recipient
+from notifications.services.consent import wishes_of
+from notifications.services.preferences import (
+    ASKS_A_DAY,
+    ConfirmationError,
+    GoneError,
+    confirm_promotions,
+    save_preferences,
+    stop_by_link,
+)
 from notifications.services.sending import send_due_deliveries
 from tests.factories import alice, bob
-from tests.notifications.outbox import NOW, kind_like, outsider, say
+from tests.notifications.outbox import NOW, kind_like, named, outsider, say
 
 pytestmark = pytest.mark.django_db
 PAGE = "/preferences/"
@@ -32,6 +42,11 @@ def ticked(html: str) -> list[str]:
 def everything(html: str) -> list[str]:
     """All cells."""
     return re.findall(r'name="on" value="([^"]+)"', html)
+
+
+def off(html: str) -> list[str]:
+    """Cells that were off when the page was shown, as the page gives them back."""
+    return re.findall(r'name="was_off" value="([^"]+)"', html)
 
 
 @pytest.fixture
@@ -79,7 +94,7 @@ class TestMember:
         ]
         member.post(PAGE, data)
         assert ConsentEvent.objects.count() == 2, "saving the same says nothing new"
-        member.post(PAGE, {"on": cells})
+        member.post(PAGE, {"on": cells, "was_off": off(member.get(PAGE).content.decode())})
         assert not Preference.objects.exists()
         assert Correspondent.objects.get().quiet_from is None
 
@@ -161,8 +176,61 @@ class TestMember:
         )
         html = member.get(PAGE).content.decode()
         assert "test.service/email" not in ticked(html)
-        member.post(PAGE, {"on": everything(html)})
+        assert off(html) == ["test.service/email"]
+        member.post(PAGE, {"on": everything(html), "was_off": off(html)})
         assert not Preference.objects.exists()
+
+    def test_a_page_that_stood_open_undoes_nothing_that_was_decided_since(self, member):
+        html = member.get(PAGE).content.decode()
+        Preference.objects.create(  # by the one click of a mail program
+            person_key=f"member:{alice().pk}",
+            kind="test.service",
+            channel="email",
+            is_on=False,
+            changed_at=NOW,
+        )
+        wanted = [cell for cell in everything(html) if cell != "test.linked/email"]
+        member.post(PAGE, {"on": wanted, "was_off": off(html)})
+        assert set(Preference.objects.values_list("kind", "is_on")) == {
+            ("test.service", False),
+            ("test.linked", False),
+        }
+
+    def test_what_stood_under_an_address_that_is_not_shown_to_be_theirs_gives_way_to_their_own_word(
+        self, member
+    ):
+        EmailAddress.objects.update(verified=False)
+        Preference.objects.create(
+            person_key="email:alice@example.com",
+            kind="test.service",
+            channel="email",
+            is_on=False,
+            changed_at=NOW,
+        )
+        html = member.get(PAGE).content.decode()
+        assert off(html) == [], "whoever types a stranger's address does not learn what they decided"
+        others = [cell for cell in everything(html) if cell != "test.service/email"]
+        member.post(PAGE, {"on": others})
+        html = member.get(PAGE).content.decode()
+        member.post(PAGE, {"on": everything(html), "was_off": off(html)})
+        say(key="2", recipients=[named(alice())])
+        mail = Delivery.objects.select_related("message").get(channel="email", member=alice())
+        assert wishes_of([mail])[mail.pk].is_on is True
+
+    def test_a_page_of_somebody_erased_meanwhile_saves_nothing(self, member):
+        cells = everything(member.get(PAGE).content.decode())
+        with pytest.raises(GoneError):
+            save_preferences(
+                who=Recipient.of(User(pk=10**9, email="gone@example.com")),
+                offered=[("test.service", "email")],
+                wanted=[],
+                promotions=False,
+                quiet_hours=None,
+                source="test",
+                now=NOW,
+            )
+        assert cells
+        assert not Correspondent.objects.exists()
 
     def test_the_button_makes_old_links_useless(self, member):
         member.post("/preferences/revoke-links/")
@@ -227,6 +295,31 @@ class TestDoubleOptIn:
         self.ask(path_of_zoe)
         confirm_path(smtp)
         assert len(smtp.taken) == 1
+
+    def test_not_even_by_changing_ones_mind_a_mailbox_is_filled(self, path_of_zoe, smtp, client):
+        for _again in range(ASKS_A_DAY):
+            self.ask(path_of_zoe)
+            client.post(path_of_zoe, {"on": everything(client.get(path_of_zoe).content.decode())})
+        html = self.ask(path_of_zoe)
+        assert "enough mails" in html
+        assert re.search(r'name="promotions"[^>]* checked', html), "what was ticked stays ticked"
+        assert ConsentEvent.objects.filter(what="asked").count() == ASKS_A_DAY
+
+    def test_the_link_of_a_mail_that_was_passed_on_agrees_to_nothing_for_a_member(self, smtp):
+        say(key="alices", recipients=[named(alice())])
+        mail = Delivery.objects.select_related("message").get(member=alice(), channel="email")
+        path = links_of(mail, kinds.get("test.service")).preferences_url.removeprefix("http://127.0.0.1:8000")
+        assert "begin when you say yes" in self.ask(path)
+        assert not User.objects.get(pk=alice().pk).accepts_promotions
+        assert confirm_path(smtp)
+
+    def test_a_link_of_somebody_erased_meanwhile_writes_nothing(self, path_of_zoe):
+        mail = Delivery.objects.select_related("message").get(message__idem_key="key")
+        privacy.erase(person=person_at("zoe@elsewhere.example"))
+        with pytest.raises(GoneError):
+            stop_by_link(delivery=mail, whole_kind=False, source="test", now=NOW)
+        assert not Stop.objects.exists()
+        assert not ConsentEvent.objects.exclude(person_key__startswith="erased:").exists()
 
     def test_a_changed_mind_voids_the_link(self, path_of_zoe, smtp, client):
         self.ask(path_of_zoe)

@@ -244,4 +244,4 @@ def test_staff_see_it(client, clock, mailgun):
     page = client.get(
         reverse("admin:notifications_message_change", args=[delivery.message_id])
     ).content.decode()
-    assert "opened: by 1 people, and for 0 more by machines alone" in page
+    assert "opened · people: 1, machines alone: 0" in page
