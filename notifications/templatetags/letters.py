@@ -25,7 +25,8 @@ def letter_links(text: str) -> SafeString:
 def letter_paragraphs(text: str) -> SafeString:
     """What `text|urlize|linebreaks` gives of plain text. The words of a message are the same in all its letters: each is
     looked at once."""
-    return linebreaks("".join(map(_linked, Urlizer.word_split_re.split(text))), autoescape=False)
+    linked = "".join(map(_linked, Urlizer.word_split_re.split(text)))
+    return mark_safe(linebreaks(linked, autoescape=False))  # each word has been escaped
 
 
 @lru_cache(maxsize=WORDS_KEPT)
