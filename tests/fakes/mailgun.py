@@ -200,29 +200,29 @@ class FakeMailgun:
         if not self._may(handler):
             return
         fields = _fields(body, handler.headers["Content-Type"])
+        addresses = [address for _name, address in getaddresses(fields.get("to", []))]
         with self._lock:
             self.posts.append(fields)
-            addresses = [address for _name, address in getaddresses(fields.get("to", []))]
+        if refusal := self._refusal(fields, addresses):
+            return _say(handler, 400, {"message": refusal})
+        with self._lock:
             trick = self.tricks.pop(0) if self.tricks else None
             for address in addresses:
                 trick = trick or self.by_address.pop(address, None)
-        if trick is None:
-            if missing := [name for name in ("from", "to", "subject") if not any(fields.get(name, []))]:
-                return _say(handler, 400, {"message": f"{missing[0]} parameter is missing"})
-            if len(addresses) > MOST_RECIPIENTS:
-                return _say(handler, 400, {"message": "to parameter has more than 1000 addresses"})
-            if set(addresses) & self.refused:
-                return _say(
-                    handler,
-                    400,
-                    {"message": "to parameter is not a valid address. please check documentation"},
-                )
         batch_id = f"<{secrets.token_hex(10)}@{self.domain}>"
         if trick is None or trick.takes:
             self._take(fields, batch_id)
         if trick is None:
             return _say(handler, 200, {"id": batch_id, "message": "Queued. Thank you."})
         return self._play(handler, trick)
+
+    def _refusal(self, fields: dict[str, list[str]], addresses: list[str]) -> str:
+        if missing := [name for name in ("from", "to", "subject") if not any(fields.get(name, []))]:
+            return f"{missing[0]} parameter is missing"
+        if len(addresses) > MOST_RECIPIENTS:
+            return "to parameter has more than 1000 addresses"
+        is_bad = bool(set(addresses) & self.refused)
+        return "to parameter is not a valid address. please check documentation" if is_bad else ""
 
     def _play(self, handler: BaseHTTPRequestHandler, trick: Trick) -> None:
         match trick:
