@@ -25,21 +25,21 @@ OLDEST = dt.timedelta(hours=12)
 """Mailgun repeats for eight hours."""
 AHEAD = dt.timedelta(minutes=5)
 NEVER_AGAIN = 406
-"""The one answer after which Mailgun does not repeat what it told."""
+"""The one answer after which Mailgun does not repeat what it told. A wrong key can be mended meanwhile: 401."""
 
 
 @csrf_exempt
 @require_POST
 def mailgun_webhook(request: HttpRequest) -> HttpResponse:
-    """Keep what Mailgun tells; 406 for what it need not repeat."""
+    """Keep what Mailgun tells; 401 for whoever is not Mailgun, 406 for what it need not repeat."""
     now = timezone.now()
     if not settings.MAILGUN_WEBHOOK_SIGNING_KEY:
-        return _answer(NEVER_AGAIN, "There is no key by which Mailgun could be recognised.")
+        return _answer(401, "There is no key by which Mailgun could be recognised.")
     said = request.headers.get("Content-Length", "")
     if not said.isdigit() or int(said) > LARGEST_BODY:
         return _answer(413, "This body is larger than any event: 256 KiB.")
     if request.content_type != "application/json":  # the form of before 2018 is nobody's any more
-        return _answer(NEVER_AGAIN, "This is no webhook of Mailgun's.")
+        return _answer(401, "The signature is missing: this is no webhook of Mailgun's.")
     view = MailgunTrackingWebhookView(webhook_signing_key=settings.MAILGUN_WEBHOOK_SIGNING_KEY)
     try:
         view.run_validators(request)
@@ -47,8 +47,10 @@ def mailgun_webhook(request: HttpRequest) -> HttpResponse:
         signature = event.esp_event["signature"]
         at = dt.datetime.fromtimestamp(float(signature["timestamp"]), tz=dt.UTC)
         token = str(signature["token"])
-    except (AnymailWebhookValidationFailure, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return _answer(NEVER_AGAIN, "The signature is missing or not ours, or this is no event.")
+    except (AnymailWebhookValidationFailure, UnicodeError):
+        return _answer(401, "The signature is missing or not ours.")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return _answer(NEVER_AGAIN, "This is no event.")
     if not now - OLDEST <= at <= now + AHEAD:
         return _answer(NEVER_AGAIN, "This was signed too long ago.")
     if not _is_first(token, request.body):

@@ -86,6 +86,7 @@ class FakeMailgun:
     retry_after: str = "7"
     page: int = PAGE
     asks_fail: bool = False
+    played: list[Trick] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     posts: list[dict[str, list[str]]] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -209,6 +210,7 @@ class FakeMailgun:
             trick = self.tricks.pop(0) if self.tricks else None
             for address in addresses:
                 trick = trick or self.by_address.pop(address, None)
+            self.played += [trick] if trick else []
         batch_id = f"<{secrets.token_hex(10)}@{self.domain}>"
         if trick is None or trick.takes:
             self._take(fields, batch_id)
