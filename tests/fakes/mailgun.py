@@ -129,6 +129,10 @@ class FakeMailgun:
         """What `MAILGUN_API_URL` is for it."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v3"
 
+    def page_of(self, mail: Mail) -> str:
+        """Where a browser finds the HTML of a mail."""
+        return f"{self.url.removesuffix('/v3')}/mail/{self.mails.index(mail)}"
+
     @property
     def counts(self) -> Counter[str]:
         """How many mails each address got."""
@@ -289,6 +293,9 @@ class FakeMailgun:
             self.tell(mail, "accepted")
 
     def _get(self, handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.startswith("/mail/"):
+            html = self.mails[int(handler.path[6:])].html
+            return _answer(handler, 200, html.encode(), "text/html; charset=utf-8")
         if not self._may(handler):
             return
         if self.asks_fail:
