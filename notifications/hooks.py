@@ -68,7 +68,7 @@ def _is_first(token: str, body: bytes) -> bool:
     told = hashlib.sha256(body).hexdigest()
     if cache.add(name, told, timeout=int((OLDEST + AHEAD).total_seconds())):
         return True
-    return cache.get(name, told) == told
+    return bool(cache.get(name, told) == told)
 
 
 def _answer(status: int, error: str) -> JsonResponse:

@@ -258,7 +258,9 @@ class DeliveryAdmin(OutboxAdmin):
             "{} {}",
             [
                 (timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what)
-                for at, what in sorted((step for step in steps if step[0]), key=lambda step: step[0])
+                for at, _place, what in sorted(
+                    (at, place, what) for place, (at, what) in enumerate(steps) if at
+                )
             ],
         )
 
