@@ -12,10 +12,19 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
-        from notifications import broadcast_kinds, checks, consent_kinds, own_segments, wording_kinds  # noqa: PLC0415  (models exist only now)
+        from notifications import (  # noqa: PLC0415  (models exist only now)
+            broadcast_kinds,
+            checks,
+            consent_kinds,
+            mailgun_checks,
+            own_segments,
+            wording_kinds,
+        )
 
         register(checks.check_templates, Tags.templates)
         register(checks.check_quiet_hours)
+        register(mailgun_checks.check_mailgun)
+        register(mailgun_checks.check_mailgun_in_production, deploy=True)
         consent_kinds.register_kinds()
         wording_kinds.register_kinds()
         broadcast_kinds.register_kinds()

@@ -17,7 +17,8 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from notifications import occasions, variables
-from notifications.kinds import Kind
+from notifications.frames import fill_layout
+from notifications.kinds import Category, Kind
 from notifications.overrides import OwnWords, brought_words, note_broken, own_words
 from notifications.quiet_hours import zone_of
 
@@ -84,6 +85,22 @@ def _next_choice(own: OwnWords | None, error: Exception) -> None:
     if own is None or own.override_id is None:
         raise error
     note_broken(own, error)
+
+
+def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
+    """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
+    for own in _choices(delivery, kind):
+        with _manners_of(delivery, own):
+            values = values_of(delivery, kind, for_links=for_links)
+            try:
+                text = render_text(site_engine(), kind, values, own)
+            except Exception as error:  # a filter of a template may raise anything
+                _next_choice(own, error)
+                continue
+            if kind.category == Category.TRANSACTIONAL:
+                return text
+            return f"{text}\n" + _("Reply STOP to end such messages.")
+    raise AssertionError("unreachable: the last choice returns or raises")
 
 
 def foot_values(links: "MailLinks") -> dict[str, str]:
@@ -154,6 +171,17 @@ def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any], own: Own
     return Words(" ".join(subject.split()), text.strip() + "\n")
 
 
+def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any], own: OwnWords | None = None) -> str:
+    """The short text of `kind` for telephones, without empty lines; of `own` words where staff wrote it."""
+    if own is not None and own.parts.sms:
+        text = own.render("sms", kind, values)
+    elif own is not None and kind.brings_words:
+        text = own.render("text", kind, values)
+    else:
+        text = _render(engine.get_template(kind.sms_template), values, escape=False)
+    return "\n".join(line for part in text.splitlines() if (line := " ".join(part.split())))
+
+
 def render_html(
     engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words, own: OwnWords | None = None
 ) -> str:
@@ -161,23 +189,18 @@ def render_html(
 
     The HTML of staff stands in the layout, between its heading and its foot; their text without HTML likewise.
     """
-    content = mark_safe(own.render("html", kind, values)) if own is not None and own.parts.html else ""
+    preheader = " ".join(words.text[: 4 * PREHEADER_LENGTH].split())[:PREHEADER_LENGTH]
+    values = {**values, "subject": words.subject, "text": words.text, "preheader": preheader}
+    if own is not None and own.parts.html:
+        content = mark_safe(own.render("html", kind, values))
+        return _render(engine.get_template(LAYOUT), {**values, "content_html": content}, escape=True)
+    if own is not None and own.parts.text:
+        return fill_layout(engine.get_template(LAYOUT), values)
     try:
-        template = engine.get_template(LAYOUT if own is not None and own.parts.text else kind.html_template)
+        template = engine.get_template(kind.html_template)
     except TemplateDoesNotExist:
-        template = engine.get_template(LAYOUT)
-    preheader = " ".join(words.text.split())[:PREHEADER_LENGTH]
-    return _render(
-        engine.get_template(LAYOUT) if content else template,
-        {
-            **values,
-            "subject": words.subject,
-            "text": words.text,
-            "preheader": preheader,
-            "content_html": content,
-        },
-        escape=True,
-    )
+        return fill_layout(engine.get_template(LAYOUT), values)
+    return _render(template, values, escape=True)
 
 
 def _render(template: Template, values: Mapping[str, Any], *, escape: bool) -> str:

@@ -18,7 +18,7 @@ from notifications.models.consent import (
     What,
 )
 from notifications.models.endpoints import Endpoint
-from notifications.models.events import DeliveryEvent, Happening
+from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -29,6 +29,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.phones import PhoneAnswer, PhoneCode
 from notifications.models.words import TemplateOverride, TemplateVersion
 
 __all__ = [
@@ -40,11 +41,14 @@ __all__ = [
     "Correspondent",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryEventQuerySet",
     "DeliveryQuerySet",
     "Endpoint",
     "Happening",
     "Message",
     "MessageQuerySet",
+    "PhoneAnswer",
+    "PhoneCode",
     "Preference",
     "Segment",
     "Sequence",

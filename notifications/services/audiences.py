@@ -28,7 +28,7 @@ GROUP BY language, time_zone
 """
 EMAIL_RATE = 50.0
 SMS_RATE = 10.0
-"""Messages a second, where the settings of the same names say nothing."""
+"""Messages a second that are reckoned with where the settings of the same names set no limit."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ def usable_channels() -> list[Channel]:
     return [channel for channel in BROADCAST_CHANNELS if channel == Channel.IN_APP or channel in sent]
 
 
-BROADCAST_CHANNELS = (Channel.IN_APP, Channel.EMAIL)
+BROADCAST_CHANNELS = (Channel.IN_APP, Channel.EMAIL, Channel.SMS, Channel.WHATSAPP)
 
 
 def size_of(conditions: Sequence[Condition], *, category: str) -> Size:
@@ -99,8 +99,8 @@ def rate_of(channel: Channel) -> float | None:
     """Messages a second by a channel; None for the inbox, which takes all at once."""
     if channel == Channel.IN_APP:
         return None
-    name, usual = ("SMS_RATE", SMS_RATE) if channel in BY_PHONE else ("EMAIL_RATE", EMAIL_RATE)
-    return float(getattr(settings, name, usual) or usual)
+    usual = SMS_RATE if channel in BY_PHONE else EMAIL_RATE
+    return float(settings.NOTIFICATION_RATES.get(channel) or usual)
 
 
 def in_words(channel: Channel, plan: Plan) -> str:

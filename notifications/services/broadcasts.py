@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
-from notifications.kinds import Category, Channel
+from notifications.kinds import BY_PHONE, Category, Channel
 from notifications.models import (
     WAITING,
     Broadcast,
@@ -156,6 +156,10 @@ def why_not_schedule(broadcast: Broadcast, *, now: dt.datetime) -> str:
         return _("It is of no use before it is sent: choose a later end, or none.")
     if any(Channel(name) not in usable_channels() for name in broadcast.channels):
         return _("One of its channels is not set up any more: choose others.")
+    if any(Channel(name) in BY_PHONE for name in broadcast.channels):
+        short = [language for language in broadcast.languages if not broadcast.parts_in(language).sms]
+        if short:
+            return _("It goes to telephones: write a short text in “%(code)s”, too.") % {"code": short[0]}
     return ""
 
 

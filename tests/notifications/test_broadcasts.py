@@ -215,7 +215,7 @@ def test_words_are_looked_at_as_all_words_of_staff_are(parts, says):
 
 
 def test_channels_that_are_not_there_are_refused():
-    for channels in ([], ["pigeon"], ["sms"]):
+    for channels in ([], ["pigeon"], ["push"]):
         with pytest.raises(BroadcastError, match="by which channels"):
             draft(channels=channels)
 
@@ -239,7 +239,7 @@ def test_every_step_stands_in_the_trail():
 
 
 def test_it_is_told_how_long_it_takes(settings):
-    settings.EMAIL_RATE = 1
+    settings.NOTIFICATION_RATES = {"email": 1}
     for _ in range(3):
         make_user()
     size = size_of([Condition("accounts.everybody")], category="service")

@@ -109,7 +109,7 @@ def test_a_broadcast_is_written_looked_at_scheduled_and_called_off(staff):
 
 
 def test_it_is_said_who_would_be_told_too_late(staff, settings):
-    settings.EMAIL_RATE = 0.001
+    settings.NOTIFICATION_RATES = {"email": 0.001}
     alice()
     audience(staff)
     broadcast(staff, expires_at=when(hours=1, minutes=20))

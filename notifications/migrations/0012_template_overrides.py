@@ -24,7 +24,7 @@ DROP FUNCTION notifications_guard_version();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0008_endpoints'),
+        ('notifications', '0011_phones'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

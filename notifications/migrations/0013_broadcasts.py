@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0009_template_overrides'),
+        ('notifications', '0012_template_overrides'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
