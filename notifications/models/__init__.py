@@ -10,7 +10,7 @@ from notifications.models.consent import (
     What,
 )
 from notifications.models.endpoints import Endpoint
-from notifications.models.events import DeliveryEvent, Happening
+from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -21,6 +21,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.phones import PhoneAnswer, PhoneCode
 
 __all__ = [
     "DEAD_LETTERS",
@@ -29,11 +30,14 @@ __all__ = [
     "Correspondent",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryEventQuerySet",
     "DeliveryQuerySet",
     "Endpoint",
     "Happening",
     "Message",
     "MessageQuerySet",
+    "PhoneAnswer",
+    "PhoneCode",
     "Preference",
     "SkipReason",
     "State",
