@@ -156,6 +156,9 @@ if DATABASE_POOL_SIZE:
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 10,
     }
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "prepare_threshold", 5
+    )  # for payments/prepared.py, nothing else
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
@@ -376,6 +379,22 @@ NOTIFICATION_RATES = {
     "sms": env.float("SMS_RATE", default=10.0),
     "whatsapp": env.float("WHATSAPP_RATE", default=10.0),
 }
+# Mailgun, where key and domain are set: outbox in batches, and the mails of sign-in through anymail.
+MAILGUN_API_KEY = env.str("MAILGUN_API_KEY", default="")
+MAILGUN_SENDER_DOMAIN = env.str("MAILGUN_SENDER_DOMAIN", default="")
+MAILGUN_API_URL = env.str("MAILGUN_API_URL", default="https://api.mailgun.net/v3")
+MAILGUN_WEBHOOK_SIGNING_KEY = env.str("MAILGUN_WEBHOOK_SIGNING_KEY", default="")
+if MAILGUN_API_KEY and MAILGUN_SENDER_DOMAIN:
+    EMAIL_BACKEND = "anymail.backends.mailgun.EmailBackend"
+    NOTIFICATION_CHANNELS["email"] = "notifications.channels.mailgun.MailgunChannel"
+    ANYMAIL = {
+        "MAILGUN_API_KEY": MAILGUN_API_KEY,
+        "MAILGUN_SENDER_DOMAIN": MAILGUN_SENDER_DOMAIN,
+        "MAILGUN_API_URL": MAILGUN_API_URL,
+        "REQUESTS_TIMEOUT": (5, EMAIL_TIMEOUT),
+    }
+# Whether openings of mails and clicks in them are counted (docs/notifications.md).
+TRACK_MAILS = env.bool("TRACK_MAILS", default=True)
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

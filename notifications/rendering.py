@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from notifications import variables
+from notifications.frames import fill_layout
 from notifications.kinds import Category, Kind
 from notifications.quiet_hours import zone_of
 
@@ -123,16 +124,13 @@ def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> str:
 
 def render_html(engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words) -> str:
     """HTML of an e-mail: the kind's own template if it has one, otherwise its text in the layout."""
+    preheader = " ".join(words.text[: 4 * PREHEADER_LENGTH].split())[:PREHEADER_LENGTH]
+    values = {**values, "subject": words.subject, "text": words.text, "preheader": preheader}
     try:
         template = engine.get_template(kind.html_template)
     except TemplateDoesNotExist:
-        template = engine.get_template(LAYOUT)
-    preheader = " ".join(words.text.split())[:PREHEADER_LENGTH]
-    return _render(
-        template,
-        {**values, "subject": words.subject, "text": words.text, "preheader": preheader},
-        escape=True,
-    )
+        return fill_layout(engine.get_template(LAYOUT), values)
+    return _render(template, values, escape=True)
 
 
 def _render(template: Template, values: Mapping[str, Any], *, escape: bool) -> str:

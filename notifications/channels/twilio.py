@@ -1,4 +1,4 @@
-"""SMS and WhatsApp by Twilio: the only place that sends there. Callbacks: `notifications.hooks`.
+"""SMS and WhatsApp by Twilio: the only place that sends there. Callbacks: `notifications.twilio_hooks`.
 
 Stands on Twilio's SDK for addresses and parameters, with a transport of our own (`twilio_http.py`). A message is sent
 once: Twilio has no key that would make a second request harmless. Where the answer is lost, it is looked for among the

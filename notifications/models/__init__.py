@@ -10,7 +10,7 @@ from notifications.models.consent import (
     What,
 )
 from notifications.models.endpoints import Endpoint
-from notifications.models.events import DeliveryEvent, Happening
+from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -30,6 +30,7 @@ __all__ = [
     "Correspondent",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryEventQuerySet",
     "DeliveryQuerySet",
     "Endpoint",
     "Happening",

@@ -11,6 +11,7 @@ from notifications.models import Delivery
 from notifications.rendering import mail_of, text_of, words_of
 from notifications.services.endpoints import secret_for
 from notifications.services.results import message_id_of
+from notifications.tracking import is_tracked, with_tracking
 
 
 def compose(delivery: Delivery, *, link_version: int) -> Letter:
@@ -22,6 +23,9 @@ def compose(delivery: Delivery, *, link_version: int) -> Letter:
 def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     links = links_of(delivery, kind, version=link_version)
     words, html = mail_of(delivery, kind, links)
+    if is_tracked(kind):
+        untracked = (links.preferences_url, links.unsubscribe_url)
+        html = with_tracking(html, kind, handle=delivery.handle, untracked=untracked)
     return Letter(
         key=delivery.handle.hex,
         message_id=message_id_of(delivery),

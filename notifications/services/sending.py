@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Value, When
 
 from accounts.models import User
@@ -36,6 +36,11 @@ LEASE = dt.timedelta(minutes=5)
 BROKEN_LINES = 3
 REST_S = 10.0
 """So long a limited channel is left alone by a worker to whom its provider did not answer; mails must not wait each round."""
+_MARK = """
+UPDATE notifications_delivery SET sending_at = %s, lease_until = %s
+WHERE id = ANY(%s) AND state = %s AND lease_until = ANY(%s)
+RETURNING id
+"""
 Clock = Callable[[], dt.datetime]
 _rests_until: dict[str, float] = {}
 
@@ -268,14 +273,11 @@ def _render(
 def _mark(ready: Sequence[_Ready], now: dt.datetime) -> list[_Ready]:
     """Note that these may go out from now on, and renew their lease; returns those that are still ours."""
     lease = now + LEASE
-    ours = Delivery.objects.filter(
-        pk__in=[item.delivery.pk for item in ready],
-        state=State.CLAIMED,
-        lease_until__in={item.delivery.lease_until for item in ready},
-    )
-    with transaction.atomic():
-        kept = set(ours.select_for_update().values_list("pk", flat=True))
-        Delivery.objects.filter(pk__in=kept).update(sending_at=now, lease_until=lease)
+    ids = [item.delivery.pk for item in ready]
+    leases = list({item.delivery.lease_until for item in ready})
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [now, lease, ids, State.CLAIMED, leases])
+        kept = {key for (key,) in cursor.fetchall()}
     for item in ready:
         item.delivery.lease_until = lease
     return [item for item in ready if item.delivery.pk in kept]

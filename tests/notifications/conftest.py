@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from notifications.channels import mailgun as mailgun_channel
+from tests.fakes.mailgun import FakeMailgun
 from tests.fakes.smtp import FakeSMTP
 from tests.fakes.twilio import SID, TOKEN, FakeTwilio
 from tests.notifications import outbox
+from tests.notifications.mailgun_site import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,4 +41,14 @@ def twilio(settings) -> Iterator[FakeTwilio]:
             "whatsapp": "notifications.channels.twilio.WhatsAppSender",
         }
         settings.NOTIFICATION_RATES = {}
+        yield server
+
+
+@pytest.fixture
+def mailgun(settings, monkeypatch) -> Iterator[FakeMailgun]:
+    """The site sends by this Mailgun."""
+    monkeypatch.setattr(mailgun_channel, "caution", mailgun_channel._Caution())
+    with FakeMailgun() as server:
+        for name, value in settings_of(server).items():
+            setattr(settings, name, value)
         yield server
