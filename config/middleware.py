@@ -17,7 +17,7 @@ from django.views.defaults import page_not_found
 from accounts.rest import seconds_over
 from audit.middleware import client_address
 from config.api import problem_response
-from notifications.hooks import mailgun_webhook
+from notifications.mailgun_hooks import mailgun_webhook
 from notifications.tracking import PREFIX as TRACKING
 from payments.hooks import paystack_webhook
 
@@ -33,11 +33,22 @@ _ADMIN = (
 )
 
 
+def _of_nobody(hook: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+    """In the site's own language and zone, not the last visitor's."""
+    with translation.override(settings.LANGUAGE_CODE), timezone.override(None):
+        try:
+            return hook(request)
+        except Http404:
+            return HttpResponse(status=404)
+
+
 _HOOKS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
-    "/webhooks/mailgun/": mailgun_webhook,
+    "/webhooks/mailgun/": partial(_of_nobody, mailgun_webhook),
     "/webhooks/paystack/": paystack_webhook,
     "/api/payments/webhook/": paystack_webhook,
 }
+_TWILIO = "/webhooks/twilio/"
+"""One of its addresses names the message that it is about."""
 
 # What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
 _PERMISSIONS = (
@@ -81,13 +92,12 @@ class HookMiddleware:
         hook = _HOOKS.get(path)
         if hook is not None:
             request.resolver_match = _match_of(path)  # the log names it
-        elif path.startswith(TRACKING) and (match := _tracked(path)):
+        elif path.startswith((_TWILIO, TRACKING)) and (match := _found(path)):
             request.resolver_match = match
-            hook = partial(match.func, **match.kwargs)
+            hook = partial(_of_nobody, partial(match.func, **match.kwargs))
         else:
             return self.get_response(request)
-        with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
-            response = hook(request)
+        response = hook(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -98,8 +108,8 @@ def _match_of(path: str) -> ResolverMatch:
     return resolve(path)
 
 
-def _tracked(path: str) -> ResolverMatch | None:
-    """Of an address that stands in a mail: there are as many as mails."""
+def _found(path: str) -> ResolverMatch | None:
+    """Of an address with an id in it: there are as many as messages."""
     try:
         return resolve(path if path.endswith("/") else f"{path}/")
     except Http404:

@@ -28,6 +28,8 @@ _PRIZE = {"prize": str, "award": str, "award_state": str, "award_kind": str, "ra
 # People with an account read it in their inbox; the others have only their mailbox.
 _INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+# Where they have shown a telephone number to be theirs, and the site sends there.
+_PHONES = {Channel.SMS: Reach.EVERYONE, Channel.WHATSAPP: Reach.EVERYONE}
 
 # What is for everybody's eyes, and what staff have to know at once, can be posted to other programs too.
 _IN_PUBLIC = {Channel.IN_APP: Reach.EVERYONE, Channel.WEBHOOK: Reach.EVERYONE}
@@ -190,7 +192,7 @@ KINDS = (
         name="draws.winner_announcement",
         title=_("You won"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels={**_BOTH, **_PHONES},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -200,7 +202,7 @@ KINDS = (
         name="draws.claim_reminder",
         title=_("A prize waits to be claimed"),
         category=Category.TRANSACTIONAL,
-        channels=_BOTH,
+        channels={**_BOTH, **_PHONES},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -331,7 +333,7 @@ KINDS = (
         name="draws.draw_soon",
         title=_("Your draw is soon"),
         category=Category.SERVICE,
-        channels=_INBOX_OR_MAIL,
+        channels={**_INBOX_OR_MAIL, **_PHONES},
         variables={**_ABOUT, "draw_at": dt.datetime},
         params={"pid": str, "tickets": int},
         recipients=entrants,

@@ -10,7 +10,7 @@ from django.template import Engine, TemplateDoesNotExist, TemplateSyntaxError, e
 
 from notifications import kinds
 from notifications.quiet_hours import parse_quiet_hours
-from notifications.rendering import LAYOUT, render_html, render_words, sample_values
+from notifications.rendering import LAYOUT, render_html, render_text, render_words, sample_values
 
 _FOOT = {name: f"https://foot.example/{name}/" for name in kinds.FOOT_VARIABLES}
 _UNDECLARED = "\N{REPLACEMENT CHARACTER}undeclared:%s\N{REPLACEMENT CHARACTER}"
@@ -28,7 +28,8 @@ def check_templates(
             values = sample_values(kind)
             words = render_words(engine, kind, values)
             html = render_html(engine, kind, {**values, **_FOOT}, words)
-            everything = words.subject + words.text + html
+            text = render_text(engine, kind, values) if kind.goes_to_phones else "-"
+            everything = words.subject + words.text + html + text
         except TemplateDoesNotExist as error:
             problems.append(
                 checks.Error(f"{kind.name}: there is no template {error}", id="notifications.E001")
@@ -42,7 +43,7 @@ def check_templates(
                 checks.Error(f"{kind.name}: {type(error).__name__}: {error}", id="notifications.E002")
             )
             continue
-        if not words.subject or not words.text.strip():
+        if not words.subject or not words.text.strip() or not text:
             problems.append(checks.Error(f"{kind.name}: it renders to nothing", id="notifications.E002"))
         if not all(url in html for url in _FOOT.values()):
             problems.append(

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from notifications import kinds
 from notifications.consent_kinds import CONFIRM
-from notifications.forms import PreferencesForm, kinds_for
+from notifications.forms import PreferencesForm, kinds_for, roads_to
 from notifications.kinds import Category
 from notifications.links import is_genuine, row_of
 from notifications.mail_links import PREFERENCES, UNSUBSCRIBE, delivery_of, link_version_of, links_of
@@ -35,6 +35,7 @@ from notifications.services.preferences import (
     stop_by_link,
     who_reads,
 )
+from notifications.services.proving import is_offered as phone_is_offered
 
 ONE_CLICK, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"  # RFC 8058 §3.2
 
@@ -135,7 +136,8 @@ def _preferences(
     has_account = who.member_id is not None
     standing = standing_of(who, now=now)
     data = request.POST if request.method == "POST" else None
-    form = PreferencesForm(data, standing=standing, has_account=has_account)
+    roads = roads_to(who)
+    form = PreferencesForm(data, standing=standing, has_account=has_account, roads=roads)
     if data is not None and form.is_valid():
         try:
             waits = save_preferences(
@@ -177,7 +179,7 @@ def _preferences(
             "rows": form.section(Category.PROMOTIONAL),
         },
     ]
-    always = kinds_for(category=Category.TRANSACTIONAL, has_account=has_account)
+    always = kinds_for(category=Category.TRANSACTIONAL, has_account=has_account, roads=roads)
     return render(
         request,
         "notifications/preferences.html",
@@ -187,6 +189,7 @@ def _preferences(
             "always": always,
             "standing": standing,
             "by_link": by_link,
+            "may_add_phone": not by_link and phone_is_offered() and not who.phone,
             "address": _veiled(who.address),
             "time_zone": who.time_zone,
             "layout": "notifications/by_link.html" if by_link else "allauth/layouts/manage.html",

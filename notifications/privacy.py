@@ -16,6 +16,7 @@ from notifications.models import (
     Delivery,
     DeliveryEvent,
     Message,
+    PhoneCode,
     Preference,
     State,
     Stop,
@@ -61,6 +62,13 @@ def export(*, person: Person) -> dict[str, Any]:
             for delivery in deliveries
         ],
         "wishes": _wishes_of(person),
+        "phone_codes": list(
+            PhoneCode.objects.filter(member=person.member)
+            .order_by("pk")
+            .values("phone", "sent_at", "used_at")
+        )
+        if person.member is not None
+        else [],
     }
 
 
@@ -91,7 +99,8 @@ def erase(*, person: Person) -> dict[str, int]:
         ),
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
-    return {"deliveries": count, **_forget_wishes(person)}
+    codes = PhoneCode.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
+    return {"deliveries": count, "phone_codes": codes, **_forget_wishes(person)}
 
 
 def _forget_wishes(person: Person) -> dict[str, int]:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from notifications import variables
 from notifications.frames import fill_layout
-from notifications.kinds import Kind
+from notifications.kinds import Category, Kind
 from notifications.quiet_hours import zone_of
 
 if TYPE_CHECKING:  # the check of templates needs this module before models are loaded
@@ -54,6 +54,15 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
         words = render_words(_engine(), kind, values)
         html = render_html(_engine(), kind, {**values, **foot_values(links)}, words)
         return Words(words.subject, words.text + _foot_of_text(links)), html
+
+
+def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
+    """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
+    with _manners_of(delivery):
+        text = render_text(_engine(), kind, values_of(delivery, kind, for_links=for_links))
+        if kind.category == Category.TRANSACTIONAL:
+            return text
+        return f"{text}\n" + _("Reply STOP to end such messages.")
 
 
 def foot_values(links: "MailLinks") -> dict[str, str]:
@@ -105,6 +114,12 @@ def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> Words
     subject = _render(engine.get_template(kind.subject_template), values, escape=False)
     text = _render(engine.get_template(kind.text_template), values, escape=False)
     return Words(" ".join(subject.split()), text.strip() + "\n")
+
+
+def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> str:
+    """The short text of `kind` for telephones, without empty lines."""
+    text = _render(engine.get_template(kind.sms_template), values, escape=False)
+    return "\n".join(line for part in text.splitlines() if (line := " ".join(part.split())))
 
 
 def render_html(engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import hooks, preference_views, views
+from notifications import mailgun_hooks, phone_views, preference_views, twilio_hooks, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -15,7 +15,10 @@ urlpatterns = [
     path("preferences/confirm/<str:token>/", preference_views.confirm, name="confirm_promotions"),
     path("preferences/<str:token>/", preference_views.preferences_by_link, name="preferences_by_link"),
     path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
-    path("webhooks/mailgun/", hooks.mailgun_webhook, name="mailgun_webhook"),
+    path("accounts/phone/", phone_views.phone, name="phone"),
+    path("webhooks/twilio/status/<str:key>/", twilio_hooks.twilio_status, name="twilio_status"),
+    path("webhooks/twilio/inbound/", twilio_hooks.twilio_inbound, name="twilio_inbound"),
+    path("webhooks/mailgun/", mailgun_hooks.mailgun_webhook, name="mailgun_webhook"),
     path("dev/mailbox/", views.mailbox_list, name="mailbox"),
     path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
     path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),

@@ -50,6 +50,7 @@ PAGES = {
     "draws/<slug:slug>/enter/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/leave/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/receipt/": row(HERS, LED_NO_POST, slug="done"),
+    "draws/<slug:slug>/live/": row(EVERYONE, slug="open"),
     "draws/<slug:slug>/results/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/verify/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/proof.json": row(EVERYONE, slug="done"),
@@ -85,6 +86,11 @@ PAGES = {
     "preferences/<str:token>/": row(EVERYONE, "*********", token="preferences_token"),
     "preferences/confirm/<str:token>/": row(EVERYONE, "*********", token="confirm_token"),
     "unsubscribe/<str:token>/": row(EVERYONE, EVERYONE, token="unsubscribe_token"),
+    "accounts/phone/": row(MEMBERS, MEMBERS),
+    "webhooks/twilio/status/<str:key>/": row(
+        NO_POST, NOBODY, key="no_key"
+    ),  # without Twilio's settings nobody is there
+    "webhooks/twilio/inbound/": row(NO_POST, NOBODY),
     "dev/mailbox/": row(EVERYONE),  # there only in embedded mode: test_mailbox.py
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
@@ -384,6 +390,8 @@ NOBODYS_OWN = {
     "standin/paystack/transaction/verify/<str:reference>",
     "standin/paystack/transfer/verify/<str:reference>",
     "standin/paystack/checkout/<slug:access_code>/",
+    # Of a message's own address at Twilio: its signature opens it.
+    "webhooks/twilio/status/<str:key>/",
     # The mails of a developer's own site.
     "dev/mailbox/<str:key>/",
     "dev/mailbox/<str:key>/html/",

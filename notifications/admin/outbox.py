@@ -32,7 +32,7 @@ from notifications.models import (
     Message,
     State,
 )
-from notifications.rendering import HIDDEN_LINK, words_of
+from notifications.rendering import HIDDEN_LINK, text_of, words_of
 from notifications.services import (
     IrrevocableError,
     cancel_deliveries,
@@ -353,7 +353,10 @@ def _chosen(queryset: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def _words(delivery: Delivery) -> SafeString:
     try:
-        words = words_of(delivery, kinds.get(delivery.message.kind), for_links=HIDDEN_LINK)
+        kind = kinds.get(delivery.message.kind)
+        if delivery.channel in kinds.BY_PHONE:
+            return _preformatted(text_of(delivery, kind, for_links=HIDDEN_LINK))
+        words = words_of(delivery, kind, for_links=HIDDEN_LINK)
     except Exception as error:  # a broken template is shown as what it is, to the one who can mend it
         return _preformatted(f"{type(error).__name__}: {error}")
     return _preformatted(f"{words.subject}\n\n{words.text}")

@@ -42,6 +42,7 @@ class Answer:
 
     `line_broke`: not about this letter, the line to the provider failed. `retry_after`: do not ask again before.
     `bad_address`: the address takes nothing, now or ever (a hard bounce), so nothing is sent there any more.
+    `opted_out`: its owner told the provider to send nothing more (STOP).
     """
 
     outcome: Outcome
@@ -51,6 +52,7 @@ class Answer:
     line_broke: bool = False
     retry_after: dt.timedelta | None = None
     bad_address: bool = False
+    opted_out: bool = False
 
 
 @dataclass(frozen=True)

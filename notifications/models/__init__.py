@@ -21,6 +21,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.phones import PhoneAnswer, PhoneCode
 
 __all__ = [
     "DEAD_LETTERS",
@@ -35,6 +36,8 @@ __all__ = [
     "Happening",
     "Message",
     "MessageQuerySet",
+    "PhoneAnswer",
+    "PhoneCode",
     "Preference",
     "SkipReason",
     "State",

@@ -8,7 +8,7 @@ from notifications.channels.seam import Letter
 from notifications.kinds import Channel, Kind
 from notifications.mail_links import links_of
 from notifications.models import Delivery
-from notifications.rendering import mail_of, words_of
+from notifications.rendering import mail_of, text_of, words_of
 from notifications.services.endpoints import secret_for
 from notifications.services.results import message_id_of
 from notifications.tracking import is_tracked, with_tracking
@@ -39,6 +39,17 @@ def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     )
 
 
+def _text(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
+    return Letter(
+        key=delivery.handle.hex,
+        address=delivery.address,
+        name=delivery.name,
+        subject="",
+        text=text_of(delivery, kind),
+        kind=kind.name,
+    )
+
+
 def _post(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     words = words_of(delivery, kind)
     return Letter(
@@ -56,5 +67,7 @@ def _post(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
 
 _COMPOSERS: dict[Channel, Callable[[Delivery, Kind, int], Letter]] = {
     Channel.EMAIL: _mail,
+    Channel.SMS: _text,
+    Channel.WHATSAPP: _text,
     Channel.WEBHOOK: _post,
 }
