@@ -43,13 +43,13 @@ def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) 
     With `for_links` in the place of each link for anybody but the recipient: whoever reads a secret link can open
     what it opens. In lists too, where nobody reads links, and each would ask the database.
     """
-    with _manners_of(delivery):
+    with manners_of(delivery):
         return render_words(_engine(), kind, values_of(delivery, kind, for_links=for_links))
 
 
 def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words, str]:
     """Subject, text and HTML of a delivery by e-mail, with its foot. Raises as `words_of` does."""
-    with _manners_of(delivery):
+    with manners_of(delivery):
         values = values_of(delivery, kind)
         words = render_words(_engine(), kind, values)
         html = render_html(_engine(), kind, {**values, **foot_values(links)}, words)
@@ -58,7 +58,7 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
 
 def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
     """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
-    with _manners_of(delivery):
+    with manners_of(delivery):
         text = render_text(_engine(), kind, values_of(delivery, kind, for_links=for_links))
         if kind.category == Category.TRANSACTIONAL:
             return text
@@ -143,8 +143,13 @@ def _engine() -> Engine:
 
 
 @contextmanager
-def _manners_of(delivery: "Delivery") -> Iterator[None]:
-    with translation.override(_spoken(delivery.language)), timezone.override(zone_of(delivery.time_zone)):
+def manners_of(delivery: "Delivery") -> Iterator[None]:
+    """The language and the clock of whoever reads it. Taken once around many letters, it costs each of them little."""
+    language, zone = _spoken(delivery.language), zone_of(delivery.time_zone)
+    if translation.get_language() == language and timezone.get_current_timezone() is zone:
+        yield
+        return
+    with translation.override(language), timezone.override(zone):
         yield
 
 
