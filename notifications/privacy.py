@@ -18,6 +18,7 @@ from notifications.models import (
     Message,
     PhoneCode,
     Preference,
+    SequenceTurn,
     State,
     Stop,
     Suppression,
@@ -62,6 +63,12 @@ def export(*, person: Person) -> dict[str, Any]:
             for delivery in deliveries
         ],
         "wishes": _wishes_of(person),
+        "to_come": list(
+            _turns_of(person)
+            .filter(ended_at=None)
+            .order_by("due_at", "pk")
+            .values("about", "due_at", "address", "name", sequence=F("step__sequence__occasion"))
+        ),
         "phone_codes": list(
             PhoneCode.objects.filter(member=person.member)
             .order_by("pk")
@@ -100,7 +107,23 @@ def erase(*, person: Person) -> dict[str, int]:
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
     codes = PhoneCode.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
-    return {"deliveries": count, "phone_codes": codes, **_forget_wishes(person)}
+    return {
+        "deliveries": count,
+        "turns": _forget_turns(person),
+        "phone_codes": codes,
+        **_forget_wishes(person),
+    }
+
+
+def _turns_of(person: Person) -> QuerySet[SequenceTurn]:
+    return SequenceTurn.objects.filter(recipient_key__in=_keys(person))
+
+
+def _forget_turns(person: Person) -> int:
+    """What is to follow does not, and what followed is nobody's."""
+    _turns_of(person).filter(ended_at=None).delete()
+    nobody = Concat(Value("erased:"), Cast("pk", TextField()), output_field=TextField())
+    return _turns_of(person).update(address="", name="", member=None, batch=None, recipient_key=nobody)
 
 
 def _forget_wishes(person: Person) -> dict[str, int]:

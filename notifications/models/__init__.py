@@ -1,5 +1,13 @@
 """Tables of notifications: the outbox, and what people want to be told."""
 
+from notifications.models.broadcasts import (
+    Broadcast,
+    BroadcastState,
+    Segment,
+    Sequence,
+    SequenceStep,
+    SequenceTurn,
+)
 from notifications.models.consent import (
     ConsentEvent,
     Correspondent,
@@ -22,10 +30,13 @@ from notifications.models.outbox import (
     State,
 )
 from notifications.models.phones import PhoneAnswer, PhoneCode
+from notifications.models.words import TemplateOverride, TemplateVersion
 
 __all__ = [
     "DEAD_LETTERS",
     "WAITING",
+    "Broadcast",
+    "BroadcastState",
     "ConsentEvent",
     "Correspondent",
     "Delivery",
@@ -39,10 +50,16 @@ __all__ = [
     "PhoneAnswer",
     "PhoneCode",
     "Preference",
+    "Segment",
+    "Sequence",
+    "SequenceStep",
+    "SequenceTurn",
     "SkipReason",
     "State",
     "Stop",
     "Suppression",
     "SuppressionReason",
+    "TemplateOverride",
+    "TemplateVersion",
     "What",
 ]
