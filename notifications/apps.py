@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from notifications.checks import check_quiet_hours, check_templates
+from notifications.checks import check_push, check_quiet_hours, check_templates
 
 
 class NotificationsConfig(AppConfig):
@@ -18,4 +18,5 @@ class NotificationsConfig(AppConfig):
 
         checks.register(check_templates, checks.Tags.templates)
         checks.register(check_quiet_hours)
+        checks.register(check_push)
         consent_kinds.register_kinds()

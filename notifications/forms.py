@@ -21,14 +21,17 @@ def _cell(value: str) -> Cell:
     return name, channel
 
 
-def kinds_for(*, category: Category, has_account: bool) -> list[Kind]:
+def kinds_for(*, category: Category, has_account: bool, has_device: bool = False) -> list[Kind]:
     """The kinds of a category that reach such a person, by title; not those for staff."""
     reaching = (
         kind
         for kind in all_kinds()
         if kind.category == category
         and not kind.for_staff
-        and any(is_offered(kind, channel, has_account=has_account) for channel in kind.channels)
+        and any(
+            is_offered(kind, channel, has_account=has_account, has_device=has_device)
+            for channel in kind.channels
+        )
     )
     return sorted(reaching, key=lambda kind: str(kind.title))
 
@@ -55,15 +58,17 @@ class PreferencesForm(forms.Form):
     """What was off when the page was shown: only what was changed on it is a decision, so that a page that stood open does
     not undo what was decided elsewhere since."""
 
-    def __init__(self, data: Any = None, *, standing: Standing, has_account: bool) -> None:
-        self.has_account = has_account
+    def __init__(
+        self, data: Any = None, *, standing: Standing, has_account: bool, has_device: bool = False
+    ) -> None:
+        self.has_account, self.has_device = has_account, has_device
         self.standing = standing
         self.offered: list[Cell] = [
             (kind.name, str(channel))
             for category in (Category.SERVICE, Category.PROMOTIONAL)
-            for kind in kinds_for(category=category, has_account=has_account)
+            for kind in self._kinds(category)
             for channel in kind.channels
-            if is_offered(kind, channel, has_account=has_account)
+            if self._is_offered(kind, channel)
         ]
         hours = standing.quiet_hours
         initial = {
@@ -78,8 +83,14 @@ class PreferencesForm(forms.Form):
         self._choices("on", [(_value(cell), _value(cell)) for cell in self.offered])
         self._choices("was_off", [(_value(cell), _value(cell)) for cell in self.offered])
         self._choices("resume", [(str(stop.public_id), stop.subject) for stop in standing.stops])
-        if not kinds_for(category=Category.PROMOTIONAL, has_account=has_account):
+        if not self._kinds(Category.PROMOTIONAL):
             del self.fields["promotions"]
+
+    def _kinds(self, category: Category) -> list[Kind]:
+        return kinds_for(category=category, has_account=self.has_account, has_device=self.has_device)
+
+    def _is_offered(self, kind: Kind, channel: Channel) -> bool:
+        return is_offered(kind, channel, has_account=self.has_account, has_device=self.has_device)
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -119,7 +130,7 @@ class PreferencesForm(forms.Form):
     def section(self, category: Category) -> list[dict[str, Any]]:
         """The rows of one part of the page: title of a kind, and a cell for each of the part's channels, or None."""
         ticked = set(self["on"].value() or [])
-        kinds = kinds_for(category=category, has_account=self.has_account)
+        kinds = self._kinds(category)
         channels = self.channels(category)
         return [
             {
@@ -131,18 +142,14 @@ class PreferencesForm(forms.Form):
 
     def channels(self, category: Category) -> list[Channel]:
         """The channels by which anything of a category reaches this person."""
-        kinds = kinds_for(category=category, has_account=self.has_account)
-        return [
-            channel
-            for channel in Channel
-            if any(is_offered(kind, channel, has_account=self.has_account) for kind in kinds)
-        ]
+        kinds = self._kinds(category)
+        return [channel for channel in Channel if any(self._is_offered(kind, channel) for kind in kinds)]
 
     def _cell_of(self, kind: Kind, channel: Channel, ticked: set[str]) -> dict[str, Any]:
         value = _value((kind.name, str(channel)))
         return {
             "channel": channel.label,
-            "is_offered": is_offered(kind, channel, has_account=self.has_account),
+            "is_offered": self._is_offered(kind, channel),
             "value": value,
             "is_on": value in ticked,
         }

@@ -17,6 +17,7 @@ from notifications.models import (
     DeliveryEvent,
     Message,
     Preference,
+    PushDevice,
     State,
     Stop,
     Suppression,
@@ -55,6 +56,7 @@ def export(*, person: Person) -> dict[str, Any]:
             for delivery in deliveries
         ],
         "wishes": _wishes_of(person),
+        "devices": _devices_of(person),
     }
 
 
@@ -85,7 +87,8 @@ def erase(*, person: Person) -> dict[str, int]:
         ),
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
-    return {"deliveries": count, **_forget_wishes(person)}
+    devices = PushDevice.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
+    return {"deliveries": count, "devices": devices, **_forget_wishes(person)}
 
 
 def _forget_wishes(person: Person) -> dict[str, int]:
@@ -140,6 +143,14 @@ def _wishes_of(person: Person) -> dict[str, Any]:
             suppressed.values("address", "channel", "reason", "note", "suppressed_at", "lifted_at")
         ),
     }
+
+
+def _devices_of(person: Person) -> list[dict[str, Any]]:
+    """Their browsers; whoever has the address and keys of one could write to it, so they are left out."""
+    if person.member is None:
+        return []
+    devices = PushDevice.objects.filter(member=person.member).order_by("pk")
+    return [dict(row) for row in devices.values("name", "made_at", "last_ok_at", "gone_at")]
 
 
 def _keys(person: Person) -> list[str]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import preference_views, views
+from notifications import preference_views, push_views, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("preferences/confirm/<str:token>/", preference_views.confirm, name="confirm_promotions"),
     path("preferences/<str:token>/", preference_views.preferences_by_link, name="preferences_by_link"),
     path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
+    path("push-worker.js", push_views.worker, name="push_worker"),
+    path("push/devices/", push_views.devices, name="push_devices"),
+    path("push/devices/<uuid:public_id>/remove/", push_views.remove, name="remove_push_device"),
     path("dev/mailbox/", views.mailbox_list, name="mailbox"),
     path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
     path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),

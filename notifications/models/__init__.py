@@ -9,6 +9,7 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
+from notifications.models.devices import PushDevice
 from notifications.models.endpoints import Endpoint
 from notifications.models.events import DeliveryEvent, Happening
 from notifications.models.outbox import (
@@ -35,6 +36,7 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "Preference",
+    "PushDevice",
     "SkipReason",
     "State",
     "Stop",

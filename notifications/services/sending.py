@@ -7,7 +7,7 @@ batches that are marked `sending_at` just before they go out; `leases.py` sorts 
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import structlog
@@ -22,6 +22,7 @@ from notifications.mail_links import FIRST_VERSION
 from notifications.models import Delivery, DeliveryQuerySet, Message, SkipReason, State, SuppressionReason
 from notifications.services.composing import compose
 from notifications.services.consent import Wishes, held_until, refusal, wishes_of
+from notifications.services.devices import devices_for, note_devices
 from notifications.services.results import CLAIMED, Result, Tally, lost_answer, save_results
 from notifications.services.suppressions import suppress_address
 
@@ -166,11 +167,13 @@ def _send_batch(
     """Send one small batch; returns how many lines broke in a row. Raises `ChannelDown` with its results saved."""
     results: list[Result] = []
     dead: list[tuple[Delivery, Answer]] = []
+    heard: list[Answer] = []
     ready = _mark(_render(batch, versions, results, clock()), clock())
     try:
         answers = sender.hand_over([item.letter for item in ready])
         for at, (item, answer) in enumerate(zip(ready, answers, strict=True)):
             results.append(_result_of(item.delivery, answer, clock(), can_be_asked=sender.can_be_asked))
+            heard.append(answer)
             if answer.bad_address:
                 dead.append((item.delivery, answer))
             broken_lines = broken_lines + 1 if answer.line_broke else 0
@@ -178,6 +181,7 @@ def _send_batch(
                 raise ChannelDown(answer.code, answer.text)
     finally:
         save_results(results, tally)
+        note_devices(heard, now=clock())
         for delivery, answer in dead:
             _suppress(delivery, answer, now=clock())
     return broken_lines
@@ -198,6 +202,8 @@ def _render(
     batch: Iterable[Delivery], versions: Mapping[int, int], results: list[Result], now: dt.datetime
 ) -> list[_Ready]:
     ready = []
+    batch = list(batch)
+    devices = devices_for(batch)
     for delivery in batch:
         try:
             letter = compose(delivery, link_version=versions.get(delivery.pk, FIRST_VERSION))
@@ -206,7 +212,7 @@ def _render(
             answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
             results.append(_failed(delivery, answer, now))
             continue
-        ready.append(_Ready(delivery, letter))
+        ready.append(_Ready(delivery, replace(letter, devices=devices.get(delivery.pk, ()))))
     return ready
 
 
