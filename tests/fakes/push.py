@@ -126,7 +126,6 @@ class FakePushService:
             return
         if browser.trick is Trick.DRIP:
             handler.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            handler.wfile.write(b"HTTP/1.1 201 ")
             while not self._over.wait(0.05):
                 handler.wfile.write(b"x")
             return
