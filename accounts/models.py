@@ -114,6 +114,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="accounts_user_email_ci"),
             models.CheckConstraint(condition=~models.Q(email=""), name="accounts_user_has_email"),
+            models.UniqueConstraint(
+                fields=["verified_phone"],
+                condition=~models.Q(verified_phone=""),
+                name="accounts_user_number_of_one",
+            ),
         ]
         permissions = [
             ("reset_second_factor", "Can remove the second factor of a person who lost it"),

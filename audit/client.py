@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -30,6 +31,7 @@ def networks(names: Sequence[str]) -> list[Network]:
     return [ipaddress.ip_network(name.strip()) for name in names if name.strip()]
 
 
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text.strip().partition("%")[0])

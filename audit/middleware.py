@@ -21,9 +21,9 @@ class AuditContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        user_agent = request.headers.get("User-Agent", "").replace("\0", "")[:300]
+        user_agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:300]
         token = origin.set(Origin(request_id, client_address(request), user_agent))
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):

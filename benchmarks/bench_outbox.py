@@ -1,9 +1,12 @@
-"""The outbox: 100,000 recipients into deliveries against the bare statement, and 2,000 mails over SMTP.
+"""The outbox: 100,000 recipients into deliveries against the bare statement, mails over SMTP, and by Mailgun.
 
 `python -m benchmarks.bench_outbox`. The peer of the expansion is one `INSERT … SELECT` of the same rows into the same
 table with the same indexes: no pages, no cursor, no counting. The peer of sending is Django's SMTP backend with
 mails that are already rendered: no database, no states. Both run in a scratch database that is dropped at the end,
 alternating, and the medians are compared. The SMTP server is a stub in a process of its own, on loopback.
+
+By Mailgun two workers hand over 10,000 mails, and once 100,000, to a stub over HTTP. The peer is django-post_office with two processes, which
+sends through anymail to the same stub, on a database of its own.
 """
 
 import datetime as dt
@@ -13,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from benchmarks.scratch import scratch_database
 
 PEOPLE = 100_000
 MAILS = 2_000
+BY_HTTP, ALL_BY_HTTP, BY_PEER = 10_000, 100_000, 2_000
 ROUNDS = 3
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 TEXT = "Hello {{ name }},\n\nthe draw {{ draw }} is over. See {{ site_url }}/draws/{{ code }}/ for all winners.\n"
@@ -52,6 +56,7 @@ def main() -> None:
             _prepare(Path(folder))
             _report_expansion()
             _report_sending()
+            _report_by_http(Path(folder))
         finally:
             _disconnect()
 
@@ -90,6 +95,78 @@ def _report_sending() -> None:
     show(f"{what}, Django alone", ours=spread(ours), peer=spread(bare), ratio=ratio)
 
 
+def _report_by_http(folder: Path) -> None:
+    ours, theirs, processor = [], [], []
+    with _told("benchmarks.mailgun_stub") as (stub, port), scratch_database("post_office") as address:
+        url = f"http://127.0.0.1:{port}/v3"
+        environment = {
+            "DATABASE_URL": address,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.post_office_settings",
+            "MAILGUN_API_URL": url,
+        }
+        with (
+            _told("benchmarks.outbox_worker", str(folder), url) as (first, _ready),
+            _told("benchmarks.outbox_worker", str(folder), url) as (second, _ready),
+            _told("benchmarks.post_office_peer", **environment) as (peer, _ready),
+        ):
+            workers = (first, second)
+            for number in range(ROUNDS):
+                theirs.append(BY_PEER / float(_ask(peer, str(BY_PEER))))
+                assert int(_ask(stub).split()[1]) == BY_PEER
+                seconds, of_processor = _hand_over(workers, stub, number, BY_HTTP)
+                ours.append(seconds)
+                processor.append(of_processor / BY_HTTP * 1e6)
+            many, _processor = _hand_over(workers, stub, ROUNDS, ALL_BY_HTTP)
+    rate = BY_HTTP / statistics.median(ours)
+    what = f"{BY_HTTP:,} mails by HTTP, 2 workers"
+    show(f"{what}, s", ours=spread(ours, ".2f"), value=statistics.median(ours), at_most=3)
+    show(f"{what}, µs of a worker's processor a mail", ours=spread(processor))
+    show(f"{ALL_BY_HTTP:,} mails by HTTP, 2 workers, s", ours=f"{many:.1f}", value=many, at_most=30)
+    ratio = rate / statistics.median(theirs)
+    show(
+        "mails a second by HTTP, django-post_office",
+        ours=f"{rate:,.0f}",
+        peer=spread(theirs),
+        ratio=ratio,
+        at_least=1,
+    )
+
+
+def _hand_over(
+    workers: Sequence[subprocess.Popen[str]], stub: subprocess.Popen[str], number: int, count: int
+) -> tuple[float, float]:
+    """Seconds on the clock, and of the workers' processors, for `count` mails."""
+    with closing(psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)) as connection:
+        connection.execute("TRUNCATE notifications_delivery")
+    _queue(number, count, prefix="http")
+    began = time.perf_counter()
+    for worker in workers:
+        print(file=worker.stdin, flush=True)
+    said = [worker.stdout.readline().split() for worker in workers if worker.stdout]
+    seconds = time.perf_counter() - began
+    assert sum(int(handed) for handed, _processor in said) == count, said
+    assert int(_ask(stub).split()[1]) == count
+    return seconds, sum(float(processor) for _handed, processor in said)
+
+
+def _ask(process: subprocess.Popen[str], line: str = "") -> str:
+    assert process.stdout is not None
+    print(line, file=process.stdin, flush=True)
+    return process.stdout.readline()
+
+
+@contextmanager
+def _told(module: str, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that does a step for each line it is given, and its first line."""
+    command = [sys.executable, "-m", module, *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield process, process.stdout.readline().strip()
+        process.stdin.close()
+
+
 def _expand_ours(kind: str, number: int) -> None:
     from notifications import services
 
@@ -112,16 +189,16 @@ def _expand_bare(number: int) -> None:
         connection.commit()
 
 
-def _queue(number: int) -> None:
+def _queue(number: int, count: int = MAILS, prefix: str = "mail") -> None:
     from notifications import services
     from notifications.services import Recipient
 
-    for part in range(MAILS // 1_000):
+    for part in range(count // 1_000):
         services.notify(
             kind="bench.both",
             about="bench.draw:1",
             context={"draw": "Spring"},
-            idem_key=f"mail:{number}:{part}",
+            idem_key=f"{prefix}:{number}:{part}",
             not_before=NOW,
             recipients=[
                 Recipient(address=f"r{part}x{at}@example.com", name="Asha Kamau", params={"code": at})
@@ -163,11 +240,21 @@ def _seconds(
 
 
 def _prepare(folder: Path) -> None:
+    set_up(folder)
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    with closing(psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)) as connection:
+        connection.execute(_PEOPLE, [PEOPLE])
+        connection.execute("VACUUM ANALYZE accounts_user")
+
+
+def set_up(folder: Path) -> None:
+    """Django with our kinds; their templates stand in `folder`."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     import django
 
     django.setup()
-    from django.core.management import call_command
     from django.template import engines
 
     from accounts.models import User
@@ -175,12 +262,8 @@ def _prepare(folder: Path) -> None:
     from notifications.kinds import Category, Channel, Kind, Reach
     from notifications.recipients import members
 
-    call_command("migrate", verbosity=0)
-    with closing(psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)) as connection:
-        connection.execute(_PEOPLE, [PEOPLE])
-        connection.execute("VACUUM ANALYZE accounts_user")
     engines["django"].engine.dirs.append(folder)
-    (folder / "notifications").mkdir()
+    (folder / "notifications").mkdir(exist_ok=True)
     everyone = {Channel.IN_APP: Reach.EVERYONE}
     for name, channels in (
         ("bench.inbox", everyone),

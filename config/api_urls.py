@@ -9,6 +9,7 @@ urlpatterns = [
     path("draws/", include("draws.api_urls")),
     path("payments/", include("payments.api_urls")),
     path("packages/", payments_api.PackageList.as_view(), name="api-packages"),
+    path("track/", include("notifications.track_urls")),
     path("cron/freeze-draws/", cron.FreezeDraws.as_view(), name="cron-freeze-draws"),
     path("cron/execute-draws/", cron.ExecuteDraws.as_view(), name="cron-execute-draws"),
     path("cron/send-notifications/", cron.SendNotifications.as_view(), name="cron-send-notifications"),

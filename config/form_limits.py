@@ -48,6 +48,7 @@ FORMS: Mapping[str, Form] = {
     "standin:checkout": Form("standin"),
     "notifications:read_all": Form("inbox"),
     "notifications:preferences": Form("profile"),
+    "notifications:phone": _ACCOUNT,
     "notifications:revoke_links": Form("profile"),
     "notifications:push_devices": Form("profile"),
     "notifications:remove_push_device": Form("profile"),

@@ -2,7 +2,7 @@
 how errors look."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -17,6 +17,8 @@ from django.views.defaults import page_not_found
 from accounts.rest import seconds_over
 from audit.middleware import client_address
 from config.api import problem_response
+from notifications.mailgun_hooks import mailgun_webhook
+from notifications.tracking import PREFIX as TRACKING
 from payments.hooks import paystack_webhook
 
 _PAGES = (
@@ -31,10 +33,22 @@ _ADMIN = (
 )
 
 
+def _of_nobody(hook: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> HttpResponse:
+    """In the site's own language and zone, not the last visitor's."""
+    with translation.override(settings.LANGUAGE_CODE), timezone.override(None):
+        try:
+            return hook(request)
+        except Http404:
+            return HttpResponse(status=404)
+
+
 _HOOKS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+    "/webhooks/mailgun/": partial(_of_nobody, mailgun_webhook),
     "/webhooks/paystack/": paystack_webhook,
     "/api/payments/webhook/": paystack_webhook,
 }
+_TWILIO = "/webhooks/twilio/"
+"""One of its addresses names the message that it is about."""
 
 # What no page of ours uses, and nothing that slipped into one may ask for. Clipboard and full screen are used.
 _PERMISSIONS = (
@@ -66,19 +80,24 @@ class ContentSecurityPolicyMiddleware:
 class HookMiddleware:
     """Answers what providers tell us without what only visitors need: sessions, languages, forms, limits by address.
 
-    They come in storms, from few addresses, and prove themselves by a signature in each request.
+    They come in storms, from few addresses, and prove themselves by a signature in each request. The same holds for what
+    mails tell by themselves: without a session and its cookie.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        hook = _HOOKS.get(request.path_info)
-        if hook is None:
+        path = request.path_info
+        hook = _HOOKS.get(path)
+        if hook is not None:
+            request.resolver_match = _match_of(path)  # the log names it
+        elif path.startswith((_TWILIO, TRACKING)) and (match := _found(path)):
+            request.resolver_match = match
+            hook = partial(_of_nobody, partial(match.func, **match.kwargs))
+        else:
             return self.get_response(request)
-        request.resolver_match = _match_of(request.path_info)  # the log names it
-        with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
-            response = hook(request)
+        response = hook(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -87,6 +106,14 @@ class HookMiddleware:
 def _match_of(path: str) -> ResolverMatch:
     """Of a hook's address: there are few, and looking through all others costs more than what is done here."""
     return resolve(path)
+
+
+def _found(path: str) -> ResolverMatch | None:
+    """Of an address with an id in it: there are as many as messages."""
+    try:
+        return resolve(path if path.endswith("/") else f"{path}/")
+    except Http404:
+        return None
 
 
 class AdminMiddleware:

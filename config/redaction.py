@@ -44,6 +44,7 @@ _RULES: tuple[tuple[Callable[[str], bool], re.Pattern[str], str], ...] = (
         ADDRESS,
     ),
 )
+_PLAIN = (bool, int, float)
 _OWN = (
     "SECRET_KEY",
     "LINK_KEY",
@@ -56,6 +57,9 @@ _OWN = (
     "ALERT_WEBHOOK_SECRET",
     "PAYSTACK_SECRET_KEY",
     "PAYSTACK_OLD_SECRET_KEY",
+    "TWILIO_AUTH_TOKEN",
+    "MAILGUN_API_KEY",
+    "MAILGUN_WEBHOOK_SIGNING_KEY",
 )
 
 
@@ -63,6 +67,8 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     """`text` without anything secret or personal; `known` are secrets that are hidden wherever they stand."""
     for secret in known:
         text = text.replace(secret, HIDDEN)
+    if text.isalnum():  # one word, as most values are: no rule is about one
+        return text
     for can_match, pattern, instead in _RULES:
         if can_match(text):
             text = pattern.sub(instead, text)
@@ -73,7 +79,7 @@ def redacted(value: Any, known: Iterable[str] = (), *, depth: int = 4) -> Any:
     """The same for what a line of a log may hold; what is nested too deep is shown as text."""
     if isinstance(value, str):
         return redact(value, known)
-    if isinstance(value, bool | int | float) or value is None:
+    if value is None or isinstance(value, _PLAIN):
         return value
     if depth and isinstance(value, Mapping):
         return {

@@ -120,6 +120,50 @@ def _addresses() -> Found:
         yield "E011", "DEFAULT_FROM_EMAIL is no sender: write it like Fairground <hello@fairground.example>."
 
 
+def _twilio() -> Found:
+    given = {
+        name: bool(getattr(settings, name))
+        for name in (
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "TWILIO_FROM",
+            "TWILIO_MESSAGING_SERVICE_SID",
+            "TWILIO_WHATSAPP_FROM",
+        )
+    }
+    if not any(given.values()):
+        return
+    missing = [name for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN") if not given[name]]
+    if missing:
+        there = ", ".join(name for name, is_set in given.items() if is_set)
+        lacking = " and ".join(missing)
+        yield "E017", f"{there} without {lacking}: set all of an account's settings, or none of them."
+    elif not any(list(given.values())[2:]):
+        yield (
+            "E018",
+            "TWILIO_ACCOUNT_SID has nothing to send from: set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID, TWILIO_WHATSAPP_FROM, "
+            "or both.",
+        )
+    if given["TWILIO_ACCOUNT_SID"] and not settings.TWILIO_ACCOUNT_SID.startswith("AC"):
+        yield "E019", "TWILIO_ACCOUNT_SID is no account of Twilio's: it begins with AC."
+    if given["TWILIO_MESSAGING_SERVICE_SID"] and not settings.TWILIO_MESSAGING_SERVICE_SID.startswith("MG"):
+        yield "E020", "TWILIO_MESSAGING_SERVICE_SID is no messaging service of Twilio's: it begins with MG."
+    number = settings.TWILIO_WHATSAPP_FROM.removeprefix("whatsapp:")
+    if number and not (number.startswith("+") and number[1:].isdigit()):
+        yield "E021", "TWILIO_WHATSAPP_FROM is no number: write it like +14155238886."
+    if settings.TWILIO_TIMEOUT_S <= 0:
+        yield "E022", "TWILIO_TIMEOUT_S is not above zero: set it to the seconds that Twilio has to answer."
+
+
+def _rates() -> Found:
+    for channel, rate in settings.NOTIFICATION_RATES.items():
+        if rate < 0:
+            yield (
+                "E023",
+                f"{channel.upper()}_RATE is below zero: set it to messages a second, or 0 for no limit.",
+            )
+
+
 def _logs() -> Found:
     level, form = os.environ.get("LOG_LEVEL", "INFO"), os.environ.get("LOG_FORMAT", "json")
     if level.upper() not in LEVELS:
@@ -214,6 +258,8 @@ _ERRORS: tuple[Rule, ...] = (
     _silences,
     _webhook,
     _addresses,
+    _twilio,
+    _rates,
     _logs,
     _folders,
 )

@@ -157,6 +157,9 @@ if DATABASE_POOL_SIZE:
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 10,
     }
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "prepare_threshold", 5
+    )  # for payments/prepared.py, nothing else
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
@@ -355,6 +358,44 @@ NOTIFICATION_CHANNELS = {
 }
 # Webhooks to addresses inside the site's own network, and without TLS: for trying them at home.
 WEBHOOKS_INSIDE = env.bool("WEBHOOKS_INSIDE", default=EMBEDDED)
+
+# SMS and WhatsApp by Twilio; an embedded site without it keeps SMS in the developer's mailbox.
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_FROM = env.str("TWILIO_FROM", default="")
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
+TWILIO_WHATSAPP_FROM = env.str("TWILIO_WHATSAPP_FROM", default="")
+TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="https://api.twilio.com")
+TWILIO_TIMEOUT_S = env.float("TWILIO_TIMEOUT_S", default=10.0)
+if TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN:
+    if TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID:
+        NOTIFICATION_CHANNELS["sms"] = "notifications.channels.twilio.SmsSender"
+    if TWILIO_WHATSAPP_FROM:
+        NOTIFICATION_CHANNELS["whatsapp"] = "notifications.channels.twilio.WhatsAppSender"
+elif EMBEDDED and not TWILIO_ACCOUNT_SID:
+    NOTIFICATION_CHANNELS["sms"] = "notifications.channels.mailbox_sms.MailboxSender"
+# Messages a second by each channel, all workers together (notifications/limits.py); 0: no limit.
+NOTIFICATION_RATES = {
+    "email": env.float("EMAIL_RATE", default=0.0),
+    "sms": env.float("SMS_RATE", default=10.0),
+    "whatsapp": env.float("WHATSAPP_RATE", default=10.0),
+}
+# Mailgun, where key and domain are set: outbox in batches, and the mails of sign-in through anymail.
+MAILGUN_API_KEY = env.str("MAILGUN_API_KEY", default="")
+MAILGUN_SENDER_DOMAIN = env.str("MAILGUN_SENDER_DOMAIN", default="")
+MAILGUN_API_URL = env.str("MAILGUN_API_URL", default="https://api.mailgun.net/v3")
+MAILGUN_WEBHOOK_SIGNING_KEY = env.str("MAILGUN_WEBHOOK_SIGNING_KEY", default="")
+if MAILGUN_API_KEY and MAILGUN_SENDER_DOMAIN:
+    EMAIL_BACKEND = "anymail.backends.mailgun.EmailBackend"
+    NOTIFICATION_CHANNELS["email"] = "notifications.channels.mailgun.MailgunChannel"
+    ANYMAIL = {
+        "MAILGUN_API_KEY": MAILGUN_API_KEY,
+        "MAILGUN_SENDER_DOMAIN": MAILGUN_SENDER_DOMAIN,
+        "MAILGUN_API_URL": MAILGUN_API_URL,
+        "REQUESTS_TIMEOUT": (5, EMAIL_TIMEOUT),
+    }
+# Whether openings of mails and clicks in them are counted (docs/notifications.md).
+TRACK_MAILS = env.bool("TRACK_MAILS", default=True)
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -28,6 +28,8 @@ _PRIZE = {"prize": str, "award": str, "award_state": str, "award_kind": str, "ra
 # People with an account read it in their inbox; the others have only their mailbox.
 _INBOX_OR_MAIL = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+# Where they have shown a telephone number to be theirs, and the site sends there.
+_PHONES = {Channel.SMS: Reach.EVERYONE, Channel.WHATSAPP: Reach.EVERYONE}
 
 # On the devices that they switched on: what they wait for, or must not miss. It says no more than the inbox.
 _DEVICE = {Channel.PUSH: Reach.EVERYONE}
@@ -193,7 +195,7 @@ KINDS = (
         name="draws.winner_announcement",
         title=_("You won"),
         category=Category.TRANSACTIONAL,
-        channels={**_BOTH, **_DEVICE},
+        channels={**_BOTH, **_PHONES, **_DEVICE},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -203,7 +205,7 @@ KINDS = (
         name="draws.claim_reminder",
         title=_("A prize waits to be claimed"),
         category=Category.TRANSACTIONAL,
-        channels={**_BOTH, **_DEVICE},
+        channels={**_BOTH, **_PHONES, **_DEVICE},
         variables=_WON,
         params=_PRIZE,
         links={"claim_url": claim_url},
@@ -334,7 +336,7 @@ KINDS = (
         name="draws.draw_soon",
         title=_("Your draw is soon"),
         category=Category.SERVICE,
-        channels={**_INBOX_OR_MAIL, **_DEVICE},
+        channels={**_INBOX_OR_MAIL, **_PHONES, **_DEVICE},
         variables={**_ABOUT, "draw_at": dt.datetime},
         params={"pid": str, "tickets": int},
         recipients=entrants,

@@ -13,6 +13,7 @@ urlpatterns = [
     path("draws/<slug:slug>/enter/", views.enter, name="enter"),
     path("draws/<slug:slug>/leave/", views.leave, name="leave"),
     path("draws/<slug:slug>/receipt/", views.receipt, name="receipt"),
+    path("draws/<slug:slug>/live/", views.live, name="live"),
     path("draws/<slug:slug>/results/", views.results, name="results"),
     path("draws/<slug:slug>/verify/", check_views.verify, name="verify"),
     path("draws/<slug:slug>/proof.json", views.proof_json, name="proof"),

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import get_text_list
@@ -30,8 +30,11 @@ from draws.services.entering import why_closed
 from draws.services.excluding import excluded_draws
 from draws.services.history import shown_phase, story_of
 from draws.services.publishing import prize_totals
+from draws.services.revealing import reveal_of
 from draws.services.turns import turns_of
+from draws.topics import token_of
 from draws.verifier import verify_draw
+from notifications.live import number_at
 
 _PAGE = 12
 _WINNERS_PAGE = 50
@@ -87,6 +90,26 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "draws/detail.html", _detail_context(request, _public_draw(slug)))
 
 
+@require_GET
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """How the draw stands, for its open page: the phase, what is shown now, and what to listen with."""
+    answer = JsonResponse(_live_state(_public_draw(slug), timezone.now()))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _live_state(draw: Draw, now: dt.datetime) -> dict[str, Any]:
+    """Without a token there is nothing more to come. `now` is this clock's time in milliseconds."""
+    reveal = reveal_of(draw, now=now)
+    return {
+        "phase": shown_phase(draw, now=now),
+        "token": None if draw.is_finished else token_of(draw, now=now),
+        "last": str(number_at(now)),
+        "now": int(now.timestamp() * 1000),
+        "reveal": reveal,
+    }
+
+
 def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     now = timezone.now()
     phase = draw.phase(now)
@@ -95,9 +118,11 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
         entry = services.entry_of(draw=draw, member=request.user)
     why_not = _why_not(draw, phase, request.user, now)
     prizes = list(draw.prizes.all())
+    state = _live_state(draw, now)
     return {
         "draw": draw,
-        "phase": shown_phase(draw, now=now),
+        "phase": state["phase"],
+        "live": state if state["token"] or state["reveal"] else None,
         "prizes": prizes,
         "prize_count": sum(prize.quantity for prize in prizes),
         "prize_total": sorted(prize_totals(draw).items()),

@@ -11,7 +11,7 @@ from django.template import Engine, TemplateDoesNotExist, TemplateSyntaxError, e
 
 from notifications import kinds
 from notifications.quiet_hours import parse_quiet_hours
-from notifications.rendering import LAYOUT, render_html, render_words, sample_values
+from notifications.rendering import LAYOUT, render_html, render_text, render_words, sample_values
 from notifications.vapid import SUBJECT, public_key_of
 
 _FOOT = {name: f"https://foot.example/{name}/" for name in kinds.FOOT_VARIABLES}
@@ -30,7 +30,8 @@ def check_templates(
             values = sample_values(kind)
             words = render_words(engine, kind, values)
             html = render_html(engine, kind, {**values, **_FOOT}, words)
-            everything = words.subject + words.text + html
+            text = render_text(engine, kind, values) if kind.goes_to_phones else "-"
+            everything = words.subject + words.text + html + text
         except TemplateDoesNotExist as error:
             problems.append(
                 checks.Error(f"{kind.name}: there is no template {error}", id="notifications.E001")
@@ -44,7 +45,7 @@ def check_templates(
                 checks.Error(f"{kind.name}: {type(error).__name__}: {error}", id="notifications.E002")
             )
             continue
-        if not words.subject or not words.text.strip():
+        if not words.subject or not words.text.strip() or not text:
             problems.append(checks.Error(f"{kind.name}: it renders to nothing", id="notifications.E002"))
         if not all(url in html for url in _FOOT.values()):
             problems.append(

@@ -1,4 +1,4 @@
-"""The one kind of message that notifications own: the question whether somebody really asked for promotions."""
+"""The kinds of message that notifications own: whether somebody really asked for promotions, and a code for a phone."""
 
 import datetime as dt
 
@@ -10,6 +10,7 @@ from notifications.kinds import Category, Channel, Kind, Reach, register
 from notifications.links import make_token
 from notifications.models import Correspondent, Delivery
 from notifications.services.preferences import CONFIRM_KIND
+from notifications.services.proving import CODE_KIND, code_in
 
 CONFIRM = "notifications.confirm"
 """Purpose of the links with which promotions are confirmed; their row is the correspondent."""
@@ -33,6 +34,14 @@ KINDS = (
         variables={"until": dt.datetime},
         params={"correspondent": str, "version": int},
         links={"confirm_url": confirm_url},
+    ),
+    Kind(
+        name=CODE_KIND,
+        title=_("A code to show that a number is yours"),
+        category=Category.TRANSACTIONAL,
+        channels={Channel.SMS: Reach.EVERYONE},
+        params={"asked": str},
+        links={"code": code_in},  # shown to nobody but its reader, and stored nowhere
     ),
 )
 

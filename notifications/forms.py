@@ -1,13 +1,16 @@
-"""The form of what one may be told."""
+"""The forms of what one may be told, and of the code for a telephone."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications.kinds import Category, Channel, Kind, all_kinds
+from notifications.channels.registry import sending_channels
+from notifications.kinds import BY_PHONE, Category, Channel, Kind, all_kinds
 from notifications.quiet_hours import QuietHours
+from notifications.recipients import Recipient
 from notifications.services.consent import is_offered
 from notifications.services.preferences import Cell, Standing
 
@@ -21,19 +24,44 @@ def _cell(value: str) -> Cell:
     return name, channel
 
 
-def kinds_for(*, category: Category, has_account: bool, has_device: bool = False) -> list[Kind]:
-    """The kinds of a category that reach such a person, by title; not those for staff."""
+ALL = frozenset(Channel)
+
+
+def kinds_for(*, category: Category, has_account: bool, roads: Collection[Channel] = ALL) -> list[Kind]:
+    """The kinds of a category that reach such a person by one of `roads`, by title; not those for staff."""
     reaching = (
         kind
         for kind in all_kinds()
         if kind.category == category
         and not kind.for_staff
         and any(
-            is_offered(kind, channel, has_account=has_account, has_device=has_device)
+            channel in roads and is_offered(kind, channel, has_account=has_account)
             for channel in kind.channels
         )
     )
     return sorted(reaching, key=lambda kind: str(kind.title))
+
+
+class CodeForm(forms.Form):
+    """The code that was sent to a telephone."""
+
+    code = forms.RegexField(
+        r"^\s*(?:\d\s*){6}$",
+        label=gettext_lazy("Code"),
+        max_length=20,
+        error_messages={"invalid": gettext_lazy("The code has six digits, as in 402913.")},
+        widget=forms.TextInput(
+            {"inputmode": "numeric", "autocomplete": "one-time-code", "spellcheck": "false"}
+        ),
+    )
+
+
+def roads_to(who: Recipient, *, has_device: bool) -> frozenset[Channel]:
+    """The channels by which somebody can be reached here: set up on this site, and to an address shown to be theirs, or to
+    a device that they switched on."""
+    usable = {Channel.IN_APP, *sending_channels()}
+    missing = {*(() if who.phone else BY_PHONE), *(() if has_device else (Channel.PUSH,))}
+    return frozenset(usable - missing)
 
 
 class PreferencesForm(forms.Form):
@@ -59,16 +87,22 @@ class PreferencesForm(forms.Form):
     not undo what was decided elsewhere since."""
 
     def __init__(
-        self, data: Any = None, *, standing: Standing, has_account: bool, has_device: bool = False
+        self,
+        data: Any = None,
+        *,
+        standing: Standing,
+        has_account: bool,
+        roads: Collection[Channel] = ALL,
     ) -> None:
-        self.has_account, self.has_device = has_account, has_device
+        self.has_account = has_account
+        self.roads = roads
         self.standing = standing
         self.offered: list[Cell] = [
             (kind.name, str(channel))
             for category in (Category.SERVICE, Category.PROMOTIONAL)
-            for kind in self._kinds(category)
+            for kind in kinds_for(category=category, has_account=has_account, roads=roads)
             for channel in kind.channels
-            if self._is_offered(kind, channel)
+            if self._reaches(kind, channel)
         ]
         hours = standing.quiet_hours
         initial = {
@@ -83,14 +117,8 @@ class PreferencesForm(forms.Form):
         self._choices("on", [(_value(cell), _value(cell)) for cell in self.offered])
         self._choices("was_off", [(_value(cell), _value(cell)) for cell in self.offered])
         self._choices("resume", [(str(stop.public_id), stop.subject) for stop in standing.stops])
-        if not self._kinds(Category.PROMOTIONAL):
+        if not kinds_for(category=Category.PROMOTIONAL, has_account=has_account, roads=roads):
             del self.fields["promotions"]
-
-    def _kinds(self, category: Category) -> list[Kind]:
-        return kinds_for(category=category, has_account=self.has_account, has_device=self.has_device)
-
-    def _is_offered(self, kind: Kind, channel: Channel) -> bool:
-        return is_offered(kind, channel, has_account=self.has_account, has_device=self.has_device)
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -130,7 +158,7 @@ class PreferencesForm(forms.Form):
     def section(self, category: Category) -> list[dict[str, Any]]:
         """The rows of one part of the page: title of a kind, and a cell for each of the part's channels, or None."""
         ticked = set(self["on"].value() or [])
-        kinds = self._kinds(category)
+        kinds = kinds_for(category=category, has_account=self.has_account, roads=self.roads)
         channels = self.channels(category)
         return [
             {
@@ -142,14 +170,17 @@ class PreferencesForm(forms.Form):
 
     def channels(self, category: Category) -> list[Channel]:
         """The channels by which anything of a category reaches this person."""
-        kinds = self._kinds(category)
-        return [channel for channel in Channel if any(self._is_offered(kind, channel) for kind in kinds)]
+        kinds = kinds_for(category=category, has_account=self.has_account, roads=self.roads)
+        return [channel for channel in Channel if any(self._reaches(kind, channel) for kind in kinds)]
+
+    def _reaches(self, kind: Kind, channel: Channel) -> bool:
+        return channel in self.roads and is_offered(kind, channel, has_account=self.has_account)
 
     def _cell_of(self, kind: Kind, channel: Channel, ticked: set[str]) -> dict[str, Any]:
         value = _value((kind.name, str(channel)))
         return {
             "channel": channel.label,
-            "is_offered": self._is_offered(kind, channel),
+            "is_offered": self._reaches(kind, channel),
             "value": value,
             "is_on": value in ticked,
         }

@@ -17,8 +17,7 @@ _BLOCK = 16
 
 def handle_of(delivery_id: int) -> uuid.UUID:
     """The public handle of the delivery with this id."""
-    encryptor = _cipher(settings.LINK_KEY).encryptor()
-    return uuid.UUID(bytes=encryptor.update(delivery_id.to_bytes(_BLOCK, "big")) + encryptor.finalize())
+    return _handle(delivery_id, settings.LINK_KEY)
 
 
 def delivery_id_of(handle: uuid.UUID) -> int | None:
@@ -26,6 +25,12 @@ def delivery_id_of(handle: uuid.UUID) -> int | None:
     decryptor = _cipher(settings.LINK_KEY).decryptor()
     number = int.from_bytes(decryptor.update(handle.bytes) + decryptor.finalize(), "big")
     return number if number < 2**63 else None
+
+
+@lru_cache(maxsize=1024)  # one mail asks for it several times
+def _handle(delivery_id: int, link_key: str) -> uuid.UUID:
+    encryptor = _cipher(link_key).encryptor()
+    return uuid.UUID(bytes=encryptor.update(delivery_id.to_bytes(_BLOCK, "big")) + encryptor.finalize())
 
 
 @lru_cache(maxsize=4)

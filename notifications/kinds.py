@@ -8,6 +8,7 @@ The words stand in templates named after the kind, and are rendered in the recip
     templates/notifications/<kind>.subject.txt    one line
     templates/notifications/<kind>.txt            the text: inbox, and text part of an e-mail
     templates/notifications/<kind>.html           optional; otherwise made from the text
+    templates/notifications/<kind>.sms.txt        what goes to telephones, where the kind does; as short as it can be
 
 They see the kind's `variables`, `params` and `links`, and the names in `STANDARD_VARIABLES`.
 """
@@ -144,6 +145,16 @@ class Kind:
     def html_template(self) -> str:
         """Name of the template of its HTML, which need not exist."""
         return f"notifications/{self.name}.html"
+
+    @property
+    def sms_template(self) -> str:
+        """Name of the template of what is said by SMS and WhatsApp."""
+        return f"notifications/{self.name}.sms.txt"
+
+    @property
+    def goes_to_phones(self) -> bool:
+        """Whether it is told by SMS or WhatsApp at all."""
+        return any(channel in self.channels for channel in BY_PHONE)
 
 
 _kinds: dict[str, Kind] = {}

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import redis
 import structlog
@@ -18,29 +18,45 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import live_wire as wire
-from notifications.live_wire import Grant, TokenError
+from notifications.live_wire import Grant, Presence, TokenError
 
-__all__ = ["Grant", "TokenError", "make_token", "publish", "publish_many", "read_token"]
+__all__ = [
+    "Grant",
+    "Presence",
+    "TokenError",
+    "fits",
+    "make_token",
+    "number_at",
+    "present",
+    "publish",
+    "publish_many",
+    "read_token",
+]
 
 log = structlog.get_logger(__name__)
 
 TOKEN_SECONDS = 3_600
 QUIET_SECONDS = 5.0
+CLOCKS_DIFFER = dt.timedelta(seconds=5)
 _quiet_until = 0.0
 
 
-def publish(topic: str, event: str, data: Mapping[str, Any]) -> None:
-    """Tell the pages that listen to `topic`; call it when the change is committed. Never raises."""
-    publish_many([topic], event, data)
+def publish(topic: str, event: str, data: Mapping[str, Any], *, each: bool = False) -> None:
+    """Tell the pages that listen to `topic`; call it when the change is committed. Never raises.
+
+    `data` says how things stand, so that the last of two frames with one event is enough. Where it says what happened
+    and none may be left out, pass `each`.
+    """
+    publish_many([topic], event, data, each=each)
 
 
-def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
+def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any], *, each: bool = False) -> None:
     """Tell the same to several topics in one round trip. Never raises."""
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return
     try:
-        text = json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"))
+        text = _text(data)
         _check(topics, event, text)
         channel = wire.channel_of(settings.REDIS_URL)
         with _client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
@@ -54,6 +70,7 @@ def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> 
                     topic,
                     event,
                     text,
+                    "1" if each else "0",
                     str(wire.HISTORY_FRAMES),
                     str(wire.HISTORY_SECONDS),
                 )
@@ -66,9 +83,55 @@ def publish_many(topics: Sequence[str], event: str, data: Mapping[str, Any]) -> 
         log.error("publish_refused", topics=list(topics)[:3], event_name=event, error=str(error))
 
 
-def make_token(topics: Sequence[str], now: dt.datetime, *, seconds: int = TOKEN_SECONDS) -> str:
-    """A token to listen to `topics` for `seconds`. Raises ValueError for what can't be a topic."""
-    return wire.sign_token(settings.LINK_KEY.encode(), topics, now=now, seconds=seconds)
+def fits(data: Mapping[str, Any]) -> bool:
+    """Whether this is small enough to be published."""
+    return len(_text(data).encode()) <= wire.DATA_LIMIT
+
+
+def number_at(now: dt.datetime) -> int:
+    """A number for `last` of a page that was made at `now`: it hears what was published since, and a little of before.
+
+    Before, because it is by our clock, and frames are numbered by that of Redis.
+    """
+    return int((now - CLOCKS_DIFFER).timestamp() * 1e6)
+
+
+def make_token(
+    topics: Sequence[str],
+    now: dt.datetime,
+    *,
+    seconds: int = TOKEN_SECONDS,
+    counted: Sequence[str] = (),
+    shown_as: str = "",
+    sees_who: bool = False,
+) -> str:
+    """A token to listen to `topics` for `seconds`. Raises ValueError for what can't be a topic.
+
+    On the topics `counted` its bearer is among those who are here (`present`): as the member `shown_as`, or as a stranger
+    who is only counted. How many there are, all of these are told; who, only with `sees_who`.
+    """
+    return wire.sign_token(
+        settings.LINK_KEY.encode(),
+        topics,
+        now=now,
+        seconds=seconds,
+        counted=counted,
+        shown_as=shown_as,
+        sees_who=sees_who,
+    )
+
+
+def present(topic: str) -> Presence | None:
+    """Who is here just now; None when nobody can say, because Redis is gone. Never raises."""
+    try:
+        # As a process that has nobody itself.
+        said = _client(settings.REDIS_URL).eval(
+            wire.PRESENT_SCRIPT, 1, wire.present_key(topic), "nobody", "", str(wire.PRESENT_MS)
+        )
+    except (redis.RedisError, OSError) as error:
+        log.warning("presence_unknown", error=str(error))
+        return None
+    return wire.presence_of(cast("list[bytes]", said))
 
 
 def read_token(token: str, now: dt.datetime) -> Grant:
@@ -76,11 +139,15 @@ def read_token(token: str, now: dt.datetime) -> Grant:
     return wire.verify_token(settings.LINK_KEY.encode(), token, now=now)
 
 
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, cls=DjangoJSONEncoder, separators=(",", ":"), ensure_ascii=False)
+
+
 def _check(topics: Sequence[str], event: str, text: str) -> None:
     for topic in topics:
         if not wire.TOPIC.fullmatch(topic) or len(topic) > wire.NAME_LIMIT:
             raise ValueError(f"{topic!r} is no topic")
-    if not wire.EVENT.fullmatch(event) or len(event) > wire.NAME_LIMIT:
+    if not wire.EVENT.fullmatch(event) or len(event) > wire.NAME_LIMIT or event in wire.OWN_EVENTS:
         raise ValueError(f"{event!r} is no event")
     if len(text.encode()) > wire.DATA_LIMIT:
         raise ValueError(f"an update takes at most {wire.DATA_LIMIT} bytes")

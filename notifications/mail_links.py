@@ -5,14 +5,15 @@ The version is the reader's own (`Correspondent.link_version`): raised, every li
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import get_script_prefix, get_urlconf, reverse
 
 from accounts.models import normalise_email
 from notifications.handles import delivery_id_of
 from notifications.kinds import Category, Channel, Kind
-from notifications.links import is_genuine, make_token, row_of
+from notifications.links import TOKEN_LENGTH, is_genuine, make_token, row_of
 from notifications.models import Correspondent, Delivery
 
 UNSUBSCRIBE = "notifications.unsubscribe"
@@ -76,4 +77,13 @@ def link_version_of(person_key: str) -> int:
 
 def _url(name: str, purpose: str, delivery: Delivery, version: int) -> str:
     token = make_token(purpose=purpose, row=delivery.handle, version=version)
-    return f"{settings.SITE_URL}{reverse(name, args=[token])}"
+    before, after = _path_around_token(name, get_urlconf(), get_script_prefix())
+    return f"{settings.SITE_URL}{before}{token}{after}"
+
+
+@lru_cache(maxsize=64)
+def _path_around_token(name: str, urlconf: str | None, prefix: str) -> tuple[str, str]:
+    """Looking an address up costs more than all else that a link takes; the last two arguments are what it depends on."""
+    some = "0" * TOKEN_LENGTH
+    before, _token, after = reverse(name, args=[some]).partition(some)
+    return before, after

@@ -1,4 +1,4 @@
-"""The developer's mailbox: where mails go on an embedded site, and how its pages read them back.
+"""The developer's mailbox: where mails and SMS go on an embedded site, and how its pages read them back.
 
 A Maildir folder, so that any number of processes can write at once and nothing is locked. Nothing here is
 indexed: a page of mails parses only its own, and a search reads the beginning of each file.
@@ -13,17 +13,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage as ParsedMail
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.text import Truncator
+
+from notifications.segments_sms import Segments, segments_of
 
 # Maildir names begin with seconds and microseconds; the latter are not padded, so names don't sort as text.
 _NAME = re.compile(r"(\d+)\.M(\d+)P\d+Q(\d+)\.[\w.\-\\]+(:2,[A-Z]*)?")
 _RECIPIENT = re.compile(rb"^to:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_ROAD = "X-Fairground-Channel"
 HEAD_BYTES = 4_096  # holds the headers of every mail the site writes
 
 
@@ -37,9 +41,20 @@ class MaildirBackend(BaseEmailBackend):
         return len(email_messages)
 
 
+def keep_text(*, number: str, text: str, key: str) -> None:
+    """Put an SMS into the same folder: a mail without a subject whose recipient is a number."""
+    message = ParsedMail(policy=email.policy.SMTPUTF8)
+    message["From"], message["To"] = str(settings.SITE_NAME), number
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{key}@sms>"
+    message[_ROAD] = "sms"
+    message.set_content(text)
+    _maildir().add(message.as_bytes())
+
+
 @dataclass(frozen=True)
 class Mail:
-    """One mail of the mailbox."""
+    """One mail of the mailbox, or one SMS."""
 
     key: str
     parsed: ParsedMail
@@ -54,9 +69,19 @@ class Mail:
         return at if at.tzinfo else at.replace(tzinfo=dt.UTC)  # "-0000": UTC, of a sender who hides his zone
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is an SMS."""
+        return self._header(_ROAD) == "sms"
+
+    @property
+    def segments(self) -> Segments:
+        """The parts that an SMS is sent in."""
+        return segments_of(self.text.rstrip("\n"))
+
+    @property
     def subject(self) -> str:
-        """Its subject in readable form."""
-        return self._header("Subject")
+        """Its subject in readable form; of an SMS its first words."""
+        return Truncator(" ".join(self.text.split())).chars(70) if self.is_text else self._header("Subject")
 
     @property
     def sender(self) -> str:

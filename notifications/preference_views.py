@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from notifications import kinds
 from notifications.consent_kinds import CONFIRM
-from notifications.forms import PreferencesForm, kinds_for
+from notifications.forms import PreferencesForm, kinds_for, roads_to
 from notifications.kinds import Category
 from notifications.links import is_genuine, row_of
 from notifications.mail_links import PREFERENCES, UNSUBSCRIBE, delivery_of, link_version_of, links_of
@@ -37,6 +37,7 @@ from notifications.services.preferences import (
     stop_by_link,
     who_reads,
 )
+from notifications.services.proving import is_offered as phone_is_offered
 from notifications.vapid import public_key_of
 
 ONE_CLICK, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"  # RFC 8058 §3.2
@@ -140,7 +141,8 @@ def _preferences(
     data = request.POST if request.method == "POST" else None
     can_push = bool(settings.VAPID_PRIVATE_KEY)
     devices = devices_of(member_id=who.member_id) if can_push and who.member_id is not None else []
-    form = PreferencesForm(data, standing=standing, has_account=has_account, has_device=bool(devices))
+    roads = roads_to(who, has_device=bool(devices))
+    form = PreferencesForm(data, standing=standing, has_account=has_account, roads=roads)
     if data is not None and form.is_valid():
         try:
             waits = save_preferences(
@@ -182,7 +184,7 @@ def _preferences(
             "rows": form.section(Category.PROMOTIONAL),
         },
     ]
-    always = kinds_for(category=Category.TRANSACTIONAL, has_account=has_account)
+    always = kinds_for(category=Category.TRANSACTIONAL, has_account=has_account, roads=roads)
     return render(
         request,
         "notifications/preferences.html",
@@ -194,6 +196,7 @@ def _preferences(
             "by_link": by_link,
             "devices": devices,
             "push_key": public_key_of(settings.VAPID_PRIVATE_KEY) if can_push and not by_link else "",
+            "may_add_phone": not by_link and phone_is_offered() and not who.phone,
             "address": _veiled(who.address),
             "time_zone": who.time_zone,
             "layout": "notifications/by_link.html" if by_link else "allauth/layouts/manage.html",

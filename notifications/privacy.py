@@ -16,6 +16,7 @@ from notifications.models import (
     Delivery,
     DeliveryEvent,
     Message,
+    PhoneCode,
     Preference,
     PushDevice,
     State,
@@ -26,6 +27,7 @@ from notifications.models import (
 from notifications.suppressing import hash_of
 
 # An expansion reads addresses and writes them down; an erasure lets none of the two fall between its own steps.
+_TOLD = ("what", "at", "by_machine", "code", "text", "target")
 _NAMES = 0x46_47_4E_41_4D_45  # "FGNAME"
 
 
@@ -35,11 +37,15 @@ def keep_erasures_out() -> None:
 
 
 def export(*, person: Person) -> dict[str, Any]:
-    """Every message to them: of what kind, about what, with which values, by which road, what became of it; and what they
-    want to be told, with its history."""
+    """Every message to them: of what kind, about what, with which values, by which road, what became of it (bounces,
+    openings, clicks); and what they want to be told, with its history."""
     rows = Delivery.objects.filter(_theirs(person)).order_by("pk")
     deliveries = list(rows.iterator())
     messages = Message.objects.in_bulk({delivery.message_id for delivery in deliveries})
+    events: dict[int, list[dict[str, Any]]] = {}
+    told = DeliveryEvent.objects.filter(delivery__in=rows.order_by()).order_by("at", "pk")
+    for row in told.values_list("delivery_id", *_TOLD):
+        events.setdefault(row[0], []).append(dict(zip(_TOLD, row[1:], strict=True)))
     return {
         "messages": [
             {
@@ -52,11 +58,19 @@ def export(*, person: Person) -> dict[str, Any]:
                 "created_at": delivery.created_at,
                 "handed_at": delivery.handed_at,
                 "read_at": delivery.read_at,
+                "events": events.get(delivery.pk, []),
             }
             for delivery in deliveries
         ],
         "wishes": _wishes_of(person),
         "devices": _devices_of(person),
+        "phone_codes": list(
+            PhoneCode.objects.filter(member=person.member)
+            .order_by("pk")
+            .values("phone", "sent_at", "used_at")
+        )
+        if person.member is not None
+        else [],
     }
 
 
@@ -88,7 +102,8 @@ def erase(*, person: Person) -> dict[str, int]:
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
     devices = PushDevice.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
-    return {"deliveries": count, "devices": devices, **_forget_wishes(person)}
+    codes = PhoneCode.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
+    return {"deliveries": count, "devices": devices, "phone_codes": codes, **_forget_wishes(person)}
 
 
 def _forget_wishes(person: Person) -> dict[str, int]:

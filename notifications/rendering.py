@@ -16,7 +16,8 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from notifications import variables
-from notifications.kinds import Kind
+from notifications.frames import fill_layout
+from notifications.kinds import Category, Kind
 from notifications.quiet_hours import zone_of
 
 if TYPE_CHECKING:  # the check of templates needs this module before models are loaded
@@ -53,6 +54,15 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
         words = render_words(_engine(), kind, values)
         html = render_html(_engine(), kind, {**values, **foot_values(links)}, words)
         return Words(words.subject, words.text + _foot_of_text(links)), html
+
+
+def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
+    """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
+    with _manners_of(delivery):
+        text = render_text(_engine(), kind, values_of(delivery, kind, for_links=for_links))
+        if kind.category == Category.TRANSACTIONAL:
+            return text
+        return f"{text}\n" + _("Reply STOP to end such messages.")
 
 
 def foot_values(links: "MailLinks") -> dict[str, str]:
@@ -106,18 +116,21 @@ def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> Words
     return Words(" ".join(subject.split()), text.strip() + "\n")
 
 
+def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> str:
+    """The short text of `kind` for telephones, without empty lines."""
+    text = _render(engine.get_template(kind.sms_template), values, escape=False)
+    return "\n".join(line for part in text.splitlines() if (line := " ".join(part.split())))
+
+
 def render_html(engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words) -> str:
     """HTML of an e-mail: the kind's own template if it has one, otherwise its text in the layout."""
+    preheader = " ".join(words.text[: 4 * PREHEADER_LENGTH].split())[:PREHEADER_LENGTH]
+    values = {**values, "subject": words.subject, "text": words.text, "preheader": preheader}
     try:
         template = engine.get_template(kind.html_template)
     except TemplateDoesNotExist:
-        template = engine.get_template(LAYOUT)
-    preheader = " ".join(words.text.split())[:PREHEADER_LENGTH]
-    return _render(
-        template,
-        {**values, "subject": words.subject, "text": words.text, "preheader": preheader},
-        escape=True,
-    )
+        return fill_layout(engine.get_template(LAYOUT), values)
+    return _render(template, values, escape=True)
 
 
 def _render(template: Template, values: Mapping[str, Any], *, escape: bool) -> str:

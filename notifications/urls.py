@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import preference_views, push_views, views
+from notifications import mailgun_hooks, phone_views, preference_views, push_views, twilio_hooks, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -18,6 +18,10 @@ urlpatterns = [
     path("push-worker.js", push_views.worker, name="push_worker"),
     path("push/devices/", push_views.devices, name="push_devices"),
     path("push/devices/<uuid:public_id>/remove/", push_views.remove, name="remove_push_device"),
+    path("accounts/phone/", phone_views.phone, name="phone"),
+    path("webhooks/twilio/status/<str:key>/", twilio_hooks.twilio_status, name="twilio_status"),
+    path("webhooks/twilio/inbound/", twilio_hooks.twilio_inbound, name="twilio_inbound"),
+    path("webhooks/mailgun/", mailgun_hooks.mailgun_webhook, name="mailgun_webhook"),
     path("dev/mailbox/", views.mailbox_list, name="mailbox"),
     path("dev/mailbox/<str:key>/", views.mailbox_mail, name="mailbox_mail"),
     path("dev/mailbox/<str:key>/html/", views.mailbox_html, name="mailbox_html"),

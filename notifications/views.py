@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.models import User
 from notifications import mailbox
-from notifications.live import make_token
+from notifications.live import make_token, number_at
 from notifications.services.inbox import (
     LetterNotFoundError,
     badge_of,
@@ -91,6 +91,7 @@ def live_inbox(request: HttpRequest) -> HttpResponse:
         {
             "unread": badge_of(member_id=member.pk, now=now),
             "token": make_token(topics_of(member.public_id), now),
+            "last": str(number_at(now)),
         }
     )
 

@@ -50,6 +50,7 @@ PAGES = {
     "draws/<slug:slug>/enter/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/leave/": row(LED_NO_POST, "s********", slug="open"),
     "draws/<slug:slug>/receipt/": row(HERS, LED_NO_POST, slug="done"),
+    "draws/<slug:slug>/live/": row(EVERYONE, slug="open"),
     "draws/<slug:slug>/results/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/verify/": row(EVERYONE, slug="done"),
     "draws/<slug:slug>/proof.json": row(EVERYONE, slug="done"),
@@ -75,6 +76,7 @@ PAGES = {
     "payments/callback/": row(NOBODY),  # without a reference there is nothing; test_buying_pages.py gives one
     "payments/<uuid:public_id>/": row(HERS, LED_NO_POST, public_id="payment"),
     "webhooks/paystack/": row(NO_POST, "111111111"),  # without a signature nobody speaks
+    "webhooks/mailgun/": row(NO_POST, "111111111"),
     "inbox/": row(MEMBERS, LED_NO_POST),
     "inbox/read/": row(LED_NO_POST, "s********"),
     "inbox/live/": row("1........"),
@@ -87,6 +89,11 @@ PAGES = {
     "push-worker.js": row(EVERYONE),
     "push/devices/": row("1........", "1********"),
     "push/devices/<uuid:public_id>/remove/": row(LED_NO_POST, "s*-------", public_id="push_device"),
+    "accounts/phone/": row(MEMBERS, MEMBERS),
+    "webhooks/twilio/status/<str:key>/": row(
+        NO_POST, NOBODY, key="no_key"
+    ),  # without Twilio's settings nobody is there
+    "webhooks/twilio/inbound/": row(NO_POST, NOBODY),
     "dev/mailbox/": row(EVERYONE),  # there only in embedded mode: test_mailbox.py
     "dev/mailbox/<str:key>/": row(EVERYONE, key="mail"),
     "dev/mailbox/<str:key>/html/": row(EVERYONE, key="mail"),
@@ -171,6 +178,8 @@ API = {
     "api/payments/reconcile/": row("1-----5-5", "1-----*-*"),
     "api/payments/webhook/": row(NO_POST, "111111111"),
     # No secret is set in the tests' settings; test_cron.py sets one.
+    "api/track/notification/<uuid:handle>/open/": row(EVERYONE, handle="letter"),
+    "api/track/notification/<uuid:handle>/click/": row(NOBODY, handle="letter"),  # without a target
     "api/cron/freeze-draws/": row(NOBODY, NOBODY),
     "api/cron/execute-draws/": row(NOBODY, NOBODY),
     "api/cron/send-notifications/": row(NOBODY, NOBODY),
@@ -384,6 +393,8 @@ NOBODYS_OWN = {
     "standin/paystack/transaction/verify/<str:reference>",
     "standin/paystack/transfer/verify/<str:reference>",
     "standin/paystack/checkout/<slug:access_code>/",
+    # Of a message's own address at Twilio: its signature opens it.
+    "webhooks/twilio/status/<str:key>/",
     # The mails of a developer's own site.
     "dev/mailbox/<str:key>/",
     "dev/mailbox/<str:key>/html/",

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from config.supervisor import WORKER_OPTIONS
+from config.supervisor import WEB_OPTIONS, WORKER_OPTIONS
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -98,7 +98,7 @@ class LiveSite:
     def start_web(self) -> LiveProcess:
         """Start the web process (again, on the same port) and wait until it answers."""
         command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
-        self.web = web = self._start("web", [*command, "--port", str(self.port), "--no-access-log"])
+        self.web = web = self._start("web", [*command, "--port", str(self.port), *WEB_OPTIONS])
         wait_until(lambda: is_healthy(self.url), f"{self.url}/healthz", START_SECONDS, web)
         return web
 

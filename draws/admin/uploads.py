@@ -25,6 +25,8 @@ from draws import services
 from draws.admin.records import ImportedAdmin, long_value
 from draws.models import EntryUpload
 from draws.models.uploads import MOST_ATTEMPTS
+from draws.topics import import_token
+from notifications.live import number_at
 
 TONES = {"waiting": "info", "done": "success", "refused": "warning", "failed": "danger"}
 _WORKER_IS_LATE_S = 60
@@ -118,7 +120,9 @@ class EntryUploadAdmin(ImportedAdmin):
         if not self.admin_site.has_permission(request) or not self.has_view_permission(request):
             raise Http404
         upload = get_object_or_404(EntryUpload.objects.select_related("progress"), pk=upload_id)
-        response = JsonResponse(progress_of(upload))
+        now = timezone.now()
+        listening = {"token": import_token(upload.pk, now=now), "last": str(number_at(now))}
+        response = JsonResponse(progress_of(upload) | listening)
         response["Cache-Control"] = "no-store"
         return response
 

@@ -18,6 +18,7 @@ from draws.services.excluding import why_not_excludable
 from draws.services.history import FIELD_WORDS, note_change
 from draws.services.publishing import prize_totals
 from draws.services.reminding import move_reminders
+from draws.services.revealing import tell_phase
 from draws.services.telling import tell
 from payments import pools
 from payments.ledger import InsufficientFundsError
@@ -119,6 +120,7 @@ def change_draw(
         )
         if any(name in fields for name in ("title", *_TIMES)):
             move_reminders(draw, by=by, now=now)
+        tell_phase(draw)
         tell(
             draw=draw,
             kind="draws.draw_changed",

@@ -33,6 +33,7 @@ from draws.services.randomness import collect_randomness, reveal, round_needed
 from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders
 from draws.services.removing import disqualified_ranks
+from draws.services.revealing import tell_drawn
 from draws.services.telling import tell_results
 from draws.slots import Assignment, assign_slots, execution_dispositions, expand_prizes, ranks_due
 from draws.slots import Disposition as SlotDisposition
@@ -264,6 +265,7 @@ def _write(
         tell_results(draw=draw, report=report, now=now)
         if (owner := owner_of(draw)) is not None and owner.on_completed is not None:
             owner.on_completed(draw, report, now)
+        transaction.on_commit(lambda: tell_drawn(draw.pk, now), robust=True)
     return report
 
 

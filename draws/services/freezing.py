@@ -35,6 +35,7 @@ from draws.services.publishing import return_everything
 from draws.services.randomness import manifest_sources
 from draws.services.reconnecting import drop_if_cut
 from draws.services.reminding import cancel_reminders, move_reminders
+from draws.services.revealing import tell_phase
 from draws.services.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -173,6 +174,7 @@ def _void(*, draw_id: int, by: User | None, now: dt.datetime) -> Draw | None:
         )
         if (owner := owner_of(draw)) is not None and owner.on_ended is not None:
             owner.on_ended(draw, now)
+        tell_phase(draw)
     return draw
 
 
@@ -220,6 +222,7 @@ def _publish_manifest(
             idem_key=f"draw:{draw.public_id}:frozen",
             now=now,
         )
+        tell_phase(draw)
     return draw
 
 

@@ -11,6 +11,9 @@ from types import TracebackType
 import structlog
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
+from draws.topics import PROGRESS, import_topic
+from notifications.live import publish
+
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 0.3
@@ -61,6 +64,7 @@ class ShownProgress:
                     "UPDATE draws_uploadprogress SET lines = %s, bytes_read = %s WHERE upload_id = %s",
                     [lines, bytes_read, self._upload_id],
                 )
+            publish(import_topic(self._upload_id), PROGRESS, {})
         except DatabaseError as error:
             log.warning("progress_not_shown", upload=self._upload_id, error=str(error))
         self._shown_at = time.monotonic()

@@ -20,6 +20,7 @@ from draws.services.excluding import excluded_draws, slots_of
 from draws.services.history import note_change
 from draws.services.randomness import promise_sources
 from draws.services.reminding import cancel_reminders, plan_reminders
+from draws.services.revealing import tell_phase
 from draws.services.scopes import open_scope
 from draws.services.telling import tell
 from payments import pools
@@ -176,6 +177,7 @@ def cancel_locked(
     was_published = draw.published_at is not None
     draw.status = Draw.Status.CANCELLED
     draw.save(update_fields=["status"])
+    tell_phase(draw)
     returned = return_everything(draw=draw, by=by, reason=reason, now=now)
     record(
         actor=by,

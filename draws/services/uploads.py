@@ -27,6 +27,8 @@ from draws.services.errors import DrawError
 from draws.services.importing import FileChangedError, import_entries
 from draws.services.progress import ShownProgress
 from draws.services.receiving import FOLDER
+from draws.topics import PROGRESS, import_topic
+from notifications.live import publish
 from notifications.services import notify
 
 log = structlog.get_logger(__name__)
@@ -194,9 +196,15 @@ def _came_too_late(upload: EntryUpload, refusal: str) -> str:
     return refusal
 
 
+def _tell_end(upload: EntryUpload) -> None:
+    """Tell the open page of the file, once that is committed."""
+    transaction.on_commit(lambda: publish(import_topic(upload.pk), PROGRESS, {}), robust=True)
+
+
 def _finish(upload: EntryUpload, report: EntryImport, now: dt.datetime) -> EntryUpload:
     upload.state, upload.report, upload.ended_at = EntryUpload.State.DONE, report, now
     upload.save(update_fields=["state", "report", "ended_at"])
+    _tell_end(upload)
     return upload
 
 
@@ -204,6 +212,7 @@ def _stop(upload: EntryUpload, state: EntryUpload.State, why: str, now: dt.datet
     """It ends without an import: say so here, in the trail, and to whoever sent it and the admins."""
     upload.state, upload.why, upload.ended_at = state, why, now
     upload.save(update_fields=["state", "why", "ended_at"])
+    _tell_end(upload)
     record(
         actor=None,
         action="draw.upload_stopped",

@@ -21,6 +21,7 @@ from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
 from audit.admin_fields import once
 from notifications import kinds
+from notifications.admin.events import counts_of_readers, told_of
 from notifications.admin.filters import DeliveryKindFilter, KindFilter, MessageStateFilter, QueueFilter
 from notifications.handles import delivery_id_of
 from notifications.models import (
@@ -31,7 +32,7 @@ from notifications.models import (
     Message,
     State,
 )
-from notifications.rendering import HIDDEN_LINK, words_of
+from notifications.rendering import HIDDEN_LINK, text_of, words_of
 from notifications.services import (
     IrrevocableError,
     cancel_deliveries,
@@ -75,7 +76,7 @@ class MessageAdmin(OutboxAdmin):
     sortable_by = ()
     fields = (
         "public_id", "kind", "about", "status_in_words", "values", "idem_key", "created_at", "not_before", "expires_at",
-        "expanded_at", "recipient_count", "expansion_error", "cancelled_at", "outcome", "preview",
+        "expanded_at", "recipient_count", "expansion_error", "cancelled_at", "outcome", "readers", "preview",
     )  # fmt: skip
     readonly_fields = fields
     actions_detail = ("cancel_now",)
@@ -122,6 +123,12 @@ class MessageAdmin(OutboxAdmin):
                 for channel, state, count in counts.order_by("channel", "state")
             ],
         )
+
+    @admin.display(description=_("opened and clicked"))
+    @once
+    def readers(self, message: Message) -> SafeString:
+        """By how many people, and by machines that look before them."""
+        return counts_of_readers(message)
 
     @admin.display(description=_("as its first recipient reads it"))
     @once
@@ -232,6 +239,7 @@ class DeliveryAdmin(OutboxAdmin):
         return _preformatted(json.dumps(delivery.params, ensure_ascii=False, indent=2))
 
     @admin.display(description=_("timeline"))
+    @once
     def timeline(self, delivery: Delivery) -> SafeString:
         """What happened when."""
         steps = [
@@ -243,11 +251,17 @@ class DeliveryAdmin(OutboxAdmin):
             ),
             (delivery.read_at, _("read")),
             (delivery.next_attempt_at if delivery.state in WAITING else None, _("next attempt")),
+            *told_of(delivery),
         ]
         return format_html_join(
             _NEW_LINE,
             "{} {}",
-            [(timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what) for at, what in steps if at],
+            [
+                (timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"), what)
+                for at, _place, what in sorted(
+                    (at, place, what) for place, (at, what) in enumerate(steps) if at
+                )
+            ],
         )
 
     @admin.display(description=_("this person"))
@@ -339,7 +353,10 @@ def _chosen(queryset: DeliveryQuerySet) -> DeliveryQuerySet:
 
 def _words(delivery: Delivery) -> SafeString:
     try:
-        words = words_of(delivery, kinds.get(delivery.message.kind), for_links=HIDDEN_LINK)
+        kind = kinds.get(delivery.message.kind)
+        if delivery.channel in kinds.BY_PHONE:
+            return _preformatted(text_of(delivery, kind, for_links=HIDDEN_LINK))
+        words = words_of(delivery, kind, for_links=HIDDEN_LINK)
     except Exception as error:  # a broken template is shown as what it is, to the one who can mend it
         return _preformatted(f"{type(error).__name__}: {error}")
     return _preformatted(f"{words.subject}\n\n{words.text}")

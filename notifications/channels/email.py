@@ -6,9 +6,9 @@ which of them it sent.
 
 import contextlib
 import datetime as dt
-import re
 import smtplib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from email.errors import MessageError
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -17,6 +17,8 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
+from notifications.channels.addresses import is_one_address, named_address
+from notifications.channels.refusals import says_nobody_is_there
 from notifications.channels.seam import TEXT_LIMIT, Answer, ChannelDown, Found, Letter, Outcome, Sought
 from notifications.channels.smtp import WatchedBackend
 
@@ -26,8 +28,6 @@ _DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _WATCHED_SMTP = "notifications.channels.smtp.WatchedBackend"
 SERVICE_NOT_AVAILABLE = 421  # RFC 5321 §3.8: the server closes the line after it
 TOO_BIG = 552  # the one refusal of MAIL FROM that is about the mail
-# One address and nothing else; whether it exists is for the server to say.
-_ADDRESS = re.compile(r"""[^\s@<>()\[\]\\,;:"]+@[^\s@<>()\\,;"]+""")
 # HTTP answers worth another try besides 5xx: request timeout, too early, too many requests.
 _TRY_AGAIN = frozenset({408, 425, 429})
 
@@ -85,7 +85,8 @@ class EmailChannel:
             return self._line_broke("disconnected", error, was_used)
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
-            return self._refused(code, text, was_used)
+            answer, is_stale = self._refused(code, text, was_used)
+            return replace(answer, bad_address=says_nobody_is_there(code, answer.text)), is_stale
         except smtplib.SMTPSenderRefused as error:
             if error.smtp_code < 500 or error.smtp_code == TOO_BIG:
                 return self._refused(error.smtp_code, error.smtp_error, was_used)
@@ -147,18 +148,17 @@ class EmailChannel:
 
 def _compose(mail: Letter) -> EmailMultiAlternatives:
     headers = {"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated", **mail.headers}
-    if not _ADDRESS.fullmatch(mail.address):
+    if not is_one_address(mail.address):
         raise ValueError(f"{mail.address!r} is not one address")
     email = EmailMultiAlternatives(
-        subject=mail.subject, body=mail.text, to=[_named(mail)], headers=headers, alternatives=[]
+        subject=mail.subject,
+        body=mail.text,
+        to=[named_address(mail.name, mail.address)],
+        headers=headers,
+        alternatives=[],
     )
     email.attach_alternative(mail.html, "text/html")
     return email
-
-
-def _named(mail: Letter) -> str:
-    name = " ".join(mail.name.replace('"', "").replace("\\", "").split())
-    return f'"{name}" <{mail.address}>' if name else mail.address
 
 
 def _of_api_error(error: Exception) -> Answer:

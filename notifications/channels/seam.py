@@ -43,6 +43,7 @@ class Answer:
     `line_broke`: not about this letter, the line to the provider failed. `retry_after`: do not ask again before.
     `bad_address`: the address takes nothing, now or ever (a hard bounce), so nothing is sent there any more.
     `took` and `gone`: ids of the letter's devices that took it, and of those that there are no more.
+    `opted_out`: its owner told the provider to send nothing more (STOP).
     """
 
     outcome: Outcome
@@ -52,6 +53,7 @@ class Answer:
     line_broke: bool = False
     retry_after: dt.timedelta | None = None
     bad_address: bool = False
+    opted_out: bool = False
     took: tuple[int, ...] = ()
     gone: tuple[int, ...] = ()
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0008_endpoints'),
+        ('notifications', '0011_phones'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

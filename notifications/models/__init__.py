@@ -11,7 +11,7 @@ from notifications.models.consent import (
 )
 from notifications.models.devices import PushDevice
 from notifications.models.endpoints import Endpoint
-from notifications.models.events import DeliveryEvent, Happening
+from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
     DEAD_LETTERS,
     WAITING,
@@ -22,6 +22,7 @@ from notifications.models.outbox import (
     SkipReason,
     State,
 )
+from notifications.models.phones import PhoneAnswer, PhoneCode
 
 __all__ = [
     "DEAD_LETTERS",
@@ -30,11 +31,14 @@ __all__ = [
     "Correspondent",
     "Delivery",
     "DeliveryEvent",
+    "DeliveryEventQuerySet",
     "DeliveryQuerySet",
     "Endpoint",
     "Happening",
     "Message",
     "MessageQuerySet",
+    "PhoneAnswer",
+    "PhoneCode",
     "Preference",
     "PushDevice",
     "SkipReason",

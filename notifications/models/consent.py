@@ -168,6 +168,8 @@ class What(models.TextChoices):
     STOPPED = "stopped", _("stopped a kind about one thing")
     RESUMED = "resumed", _("lifted a stop")
     QUIET_HOURS = "quiet hours", _("changed quiet hours")
+    STOPPED_ALL = "stopped all", _("answered STOP: nothing more by this channel")
+    RESUMED_ALL = "resumed all", _("answered START: messages by this channel again")
     REVOKED_LINKS = "revoked links", _("made the links in earlier mails useless")
     CARRIED_OVER = "carried over", _("agreed before this history was kept")
 

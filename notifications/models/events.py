@@ -1,9 +1,10 @@
 """What providers and readers' own clicks tell of deliveries, line by line: append-only."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+from notifications.click_classes import SCAN
 from notifications.models.outbox import Delivery
 
 
@@ -19,6 +20,26 @@ class Happening(models.TextChoices):
     UNSUBSCRIBED = "unsubscribed", _("unsubscribed at the provider")
     OPENED = "opened", _("opened")
     CLICKED = "clicked", _("clicked")
+
+
+class DeliveryEventQuerySet(models.QuerySet["DeliveryEvent"]):
+    """Sets of events."""
+
+    def by_people(self) -> "DeliveryEventQuerySet":
+        """Openings and clicks that count as people's.
+
+        A scanner's first click looks like a person's; it is known by the machine's clicks on other links of the same mail beside it.
+        Those on the same link don't count: some mail services look at a link in the moment in which somebody follows it.
+        """
+        scanned = DeliveryEvent.objects.filter(
+            delivery=OuterRef("delivery"),
+            what=Happening.CLICKED,
+            by_machine=True,
+            at__gte=OuterRef("at") - SCAN,
+            at__lte=OuterRef("at") + SCAN,
+        ).exclude(target=OuterRef("target"))
+        read = self.filter(what__in=(Happening.OPENED, Happening.CLICKED), by_machine=False)
+        return read.exclude(Q(what=Happening.CLICKED) & Exists(scanned))
 
 
 class DeliveryEvent(models.Model):
@@ -44,6 +65,8 @@ class DeliveryEvent(models.Model):
     code = models.CharField(_("code"), max_length=32, blank=True)
     text = models.TextField(_("text"), blank=True)
     target = models.TextField(_("target"), blank=True, help_text=_("Of a click: which address it led to."))
+
+    objects = DeliveryEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("event of a delivery")

@@ -10,9 +10,10 @@ from notifications.channels.seam import Letter
 from notifications.kinds import Category, Channel, Kind
 from notifications.mail_links import links_of
 from notifications.models import Delivery
-from notifications.rendering import mail_of, words_of
+from notifications.rendering import mail_of, text_of, words_of
 from notifications.services.endpoints import secret_for
 from notifications.services.results import message_id_of
+from notifications.tracking import is_tracked, with_tracking
 
 
 def compose(delivery: Delivery, *, link_version: int) -> Letter:
@@ -24,6 +25,9 @@ def compose(delivery: Delivery, *, link_version: int) -> Letter:
 def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     links = links_of(delivery, kind, version=link_version)
     words, html = mail_of(delivery, kind, links)
+    if is_tracked(kind):
+        untracked = (links.preferences_url, links.unsubscribe_url)
+        html = with_tracking(html, kind, handle=delivery.handle, untracked=untracked)
     return Letter(
         key=delivery.handle.hex,
         message_id=message_id_of(delivery),
@@ -34,6 +38,17 @@ def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
         html=html,
         kind=kind.name,
         headers=links.headers,
+    )
+
+
+def _text(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
+    return Letter(
+        key=delivery.handle.hex,
+        address=delivery.address,
+        name=delivery.name,
+        subject="",
+        text=text_of(delivery, kind),
+        kind=kind.name,
     )
 
 
@@ -84,6 +99,8 @@ def opening_of(text: str) -> str:
 _URGENCY = {Category.TRANSACTIONAL: "high", Category.SERVICE: "normal", Category.PROMOTIONAL: "low"}
 _COMPOSERS: dict[Channel, Callable[[Delivery, Kind, int], Letter]] = {
     Channel.EMAIL: _mail,
+    Channel.SMS: _text,
+    Channel.WHATSAPP: _text,
     Channel.WEBHOOK: _post,
     Channel.PUSH: _push,
 }

@@ -140,12 +140,12 @@ def site_quiet_hours(text: str) -> QuietHours | None:
         return None
 
 
-def is_offered(kind: Kind, channel: Channel, *, has_account: bool, has_device: bool = False) -> bool:
+def is_offered(kind: Kind, channel: Channel, *, has_account: bool) -> bool:
     """Whether messages of this kind reach such a person by this channel at all."""
     reach = kind.channels.get(channel)
-    if channel == Channel.PUSH and not (has_account and has_device):
+    if reach is None or channel == Channel.WEBHOOK:
         return False
-    if reach is None or channel == Channel.WEBHOOK or (channel == Channel.IN_APP and not has_account):
+    if channel in (Channel.IN_APP, Channel.PUSH) and not has_account:
         return False
     if channel != Channel.IN_APP and channel not in sending_channels():
         return False

@@ -103,6 +103,15 @@ def _follow(event: Event, now: dt.datetime) -> None:
     if event.happened not in _LEADS_TO:
         return
     state, before = _LEADS_TO[event.happened]
+    # What says nothing more than that it happened leaves standing what the provider said before.
+    said = (
+        {
+            "provider_code": event.code[:CODE_LIMIT],
+            "provider_text": event.text[:TEXT_LIMIT].replace("\0", ""),
+        }
+        if event.code or event.text
+        else {}
+    )
     moved = Delivery.objects.filter(pk=event.delivery_id, state__in=before).update(
         state=state,
         handed_at=Case(When(handed_at=None, then=Value(event.at)), default=F("handed_at")),
@@ -111,8 +120,7 @@ def _follow(event: Event, now: dt.datetime) -> None:
             default=Value(event.provider_id),
             output_field=TextField(),
         ),
-        provider_code=event.code[:CODE_LIMIT],
-        provider_text=event.text[:TEXT_LIMIT].replace("\0", ""),
+        **said,
     )
     reason = _SUPPRESSES.get(event.happened)
     if moved and reason is not None:

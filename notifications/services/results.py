@@ -3,8 +3,10 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Self
 
 from django.conf import settings
@@ -55,8 +57,12 @@ class Result:
     @classmethod
     def of(cls, delivery: Delivery, state: State, **changes: Any) -> Self:
         """The delivery as it is, but in `state` and with `changes`."""
-        kept = {name.name: getattr(delivery, name.name) for name in fields(cls)}
+        kept = dict(zip(_COLUMNS, _values(delivery), strict=True))
         return cls(**{**kept, "state": str(state), **changes})
+
+
+_COLUMNS = tuple(field.name for field in fields(Result))
+_values = attrgetter(*_COLUMNS)
 
 
 @dataclass
@@ -78,7 +84,7 @@ class Tally:
     @property
     def failed(self) -> int:
         """Did not go out now: refused, put off, or with a lost answer."""
-        return self.states[State.FAILED] + self.states[State.RETRY] + self.states[State.UNKNOWN]
+        return sum(self.states[state] for state in (State.FAILED, State.BOUNCED, State.RETRY, State.UNKNOWN))
 
     def add(self, other: "Tally") -> None:
         """Count the other's deliveries too."""
@@ -101,7 +107,7 @@ def save_results(
     """
     if not results:
         return
-    columns = zip(*(astuple(result) for result in results), strict=True)
+    columns = zip(*map(_values, results), strict=True)
     values = [*(list(column) for column in columns), [str(state) for state in only]]
     try:
         saved = _save(values)
@@ -147,5 +153,9 @@ def lost_answer(delivery: Delivery, *, code: str, text: str, now: dt.datetime, c
 
 def message_id_of(delivery: Delivery) -> str:
     """The Message-ID of a delivery: the same at each attempt."""
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-    return f"<{delivery.handle.hex}@{domain}>"
+    return f"<{delivery.handle.hex}@{_domain_of(settings.DEFAULT_FROM_EMAIL)}>"
+
+
+@lru_cache(maxsize=8)
+def _domain_of(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"

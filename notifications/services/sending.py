@@ -6,18 +6,21 @@ batches that are marked `sending_at` just before they go out; `leases.py` sorts 
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Case, Value, When
 
 from accounts.models import User
 from notifications import backoff, kinds
 from notifications.channels.registry import sender_class, sending_channels
 from notifications.channels.seam import Answer, ChannelDown, Letter, Outcome, Sender
 from notifications.kinds import Channel
+from notifications.limits import HORIZON_S, Bucket, LimitUnavailableError, NoSlotError, bucket_of
 from notifications.mail_links import FIRST_VERSION
 from notifications.models import Delivery, DeliveryQuerySet, Message, SkipReason, State, SuppressionReason
 from notifications.services.composing import compose
@@ -32,7 +35,15 @@ LIMIT = 500
 # A small batch stalls at worst for its size times EMAIL_TIMEOUT until three broken lines end it.
 LEASE = dt.timedelta(minutes=5)
 BROKEN_LINES = 3
+REST_S = 10.0
+"""So long a limited channel is left alone by a worker to whom its provider did not answer; mails must not wait each round."""
+_MARK = """
+UPDATE notifications_delivery SET sending_at = %s, lease_until = %s
+WHERE id = ANY(%s) AND state = %s AND lease_until = ANY(%s)
+RETURNING id
+"""
 Clock = Callable[[], dt.datetime]
+_rests_until: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,8 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
 
     Any number of workers may run this at once: each row is claimed by one. A bad template, address or
     recipient stops nobody else's delivery; a provider that can't be reached puts the rest off, uncounted,
-    and stops no other channel.
+    and stops no other channel. A channel with a limit sends what its limit lets through within about a second, and
+    leaves the rest to the next round.
     """
     started = time.monotonic()
 
@@ -65,8 +77,11 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
 
 
 def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> None:
-    now = clock()
-    claimed = _claim(Delivery.objects.filter(channel=channel), now=now, limit=limit)
+    now, until = clock(), time.monotonic() + HORIZON_S
+    bucket = bucket_of(channel)
+    if bucket is not None:
+        limit = min(limit, _room_in(bucket, now)) if time.monotonic() >= _rests_until.get(channel, 0.0) else 0
+    claimed = _claim(Delivery.objects.filter(channel=channel), now=now, limit=limit) if limit else []
     if not claimed:
         return
     wanted, versions = _recheck(claimed, tally, now=now)
@@ -76,14 +91,57 @@ def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> Non
     broken_lines = 0
     kind_of_sender = sender_class(channel)
     with kind_of_sender() as sender:
+        hand_over = sender.hand_over if bucket is None else partial(_in_turn, sender, bucket, until)
         while batch := list(islice(waiting, kind_of_sender.batch)):
             try:
-                broken_lines = _send_batch(batch, versions, sender, tally, broken_lines, clock)
+                broken_lines = _send_batch(batch, versions, sender, hand_over, tally, broken_lines, clock)
+            except (NoSlotError, LimitUnavailableError):
+                _give_back([*batch, *waiting])
+                break
             except ChannelDown as down:
                 log.warning("channel_down", channel=channel, code=down.code, text=down.text)
+                if bucket is not None:
+                    asked_for = down.retry_after.total_seconds() if down.retry_after else 0.0
+                    _rests_until[channel] = time.monotonic() + max(REST_S, asked_for)
                 # Those of the batch that were sent are written down, so this finds only the others.
                 _put_off([*batch, *waiting], down, tally, clock())
                 break
+
+
+def _room_in(bucket: Bucket, now: dt.datetime) -> int:
+    """How many the limit lets through within a round. None while Redis is away: what is limited waits, nothing is lost."""
+    if not Delivery.objects.filter(channel=bucket.sender).due(now).exists():
+        return 0
+    try:
+        return bucket.room()
+    except LimitUnavailableError:
+        return 0
+
+
+def _in_turn(sender: Sender, bucket: Bucket, until: float, letters: Sequence[Letter]) -> Iterator[Answer]:
+    """Hand over one by one, each when the limit lets it. Raises what `Bucket.turn` does before the first not tried, and
+    `ChannelDown` where a provider that gives no answer has used up the round."""
+    lost: Answer | None = None
+    for letter in letters:
+        if lost is not None and time.monotonic() >= until:
+            raise ChannelDown(lost.code, lost.text)
+        with bucket.turn(until):
+            answers = list(sender.hand_over([letter]))
+        for answer in answers:
+            lost = answer if answer.line_broke else None
+            yield answer
+
+
+def _give_back(deliveries: Sequence[Delivery]) -> None:
+    """Those that the limit left no time for keep their place in the line; the next round takes them first."""
+    Delivery.objects.filter(
+        pk__in=[delivery.pk for delivery in deliveries],
+        state=State.CLAIMED,
+        lease_until__in={delivery.lease_until for delivery in deliveries},
+    ).update(
+        state=Case(When(attempts__gt=0, then=Value(State.RETRY)), default=Value(State.PLANNED)),
+        sending_at=None,
+    )
 
 
 def _give_up(strays: DeliveryQuerySet, tally: Tally, *, now: dt.datetime, limit: int) -> None:
@@ -160,21 +218,23 @@ def _send_batch(
     batch: Sequence[Delivery],
     versions: Mapping[int, int],
     sender: Sender,
+    hand_over: Callable[[Sequence[Letter]], Iterator[Answer]],
     tally: Tally,
     broken_lines: int,
     clock: Clock,
 ) -> int:
-    """Send one small batch; returns how many lines broke in a row. Raises `ChannelDown` with its results saved."""
+    """Send one small batch; returns how many lines broke in a row. Raises `ChannelDown`, and what `hand_over` does, with
+    its results saved."""
     results: list[Result] = []
     dead: list[tuple[Delivery, Answer]] = []
     heard: list[Answer] = []
     ready = _mark(_render(batch, versions, results, clock()), clock())
     try:
-        answers = sender.hand_over([item.letter for item in ready])
+        answers = hand_over([item.letter for item in ready])
         for at, (item, answer) in enumerate(zip(ready, answers, strict=True)):
             results.append(_result_of(item.delivery, answer, clock(), can_be_asked=sender.can_be_asked))
             heard.append(answer)
-            if answer.bad_address:
+            if answer.bad_address or answer.opted_out:
                 dead.append((item.delivery, answer))
             broken_lines = broken_lines + 1 if answer.line_broke else 0
             if broken_lines >= BROKEN_LINES and at + 1 < len(ready):
@@ -191,7 +251,7 @@ def _suppress(delivery: Delivery, answer: Answer, *, now: dt.datetime) -> None:
     suppress_address(
         address=delivery.address,
         channel=delivery.channel,
-        reason=SuppressionReason.BOUNCE,
+        reason=SuppressionReason.STOP if answer.opted_out else SuppressionReason.BOUNCE,
         note=f"{answer.code} {answer.text}".strip(),
         by=None,
         now=now,
@@ -219,14 +279,11 @@ def _render(
 def _mark(ready: Sequence[_Ready], now: dt.datetime) -> list[_Ready]:
     """Note that these may go out from now on, and renew their lease; returns those that are still ours."""
     lease = now + LEASE
-    ours = Delivery.objects.filter(
-        pk__in=[item.delivery.pk for item in ready],
-        state=State.CLAIMED,
-        lease_until__in={item.delivery.lease_until for item in ready},
-    )
-    with transaction.atomic():
-        kept = set(ours.select_for_update().values_list("pk", flat=True))
-        Delivery.objects.filter(pk__in=kept).update(sending_at=now, lease_until=lease)
+    ids = [item.delivery.pk for item in ready]
+    leases = list({item.delivery.lease_until for item in ready})
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [now, lease, ids, State.CLAIMED, leases])
+        kept = {key for (key,) in cursor.fetchall()}
     for item in ready:
         item.delivery.lease_until = lease
     return [item for item in ready if item.delivery.pk in kept]
@@ -256,6 +313,8 @@ def _failed(delivery: Delivery, answer: Answer, now: dt.datetime) -> Result:
     state, reason = State.RETRY, ""
     if answer.bad_address:
         state = State.BOUNCED
+    elif answer.opted_out:
+        state, reason = State.SUPPRESSED, SkipReason.STOP
     elif answer.outcome == Outcome.PERMANENT or attempts >= backoff.ATTEMPTS:
         state = State.FAILED
     elif expires_at is not None and next_attempt_at >= expires_at:

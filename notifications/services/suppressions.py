@@ -60,14 +60,19 @@ def suppress_address(
     return row
 
 
-def lift_suppression(*, suppression: Suppression, note: str, by: User, now: dt.datetime) -> bool:
-    """Let messages through again; False when they are already. Raises `SuppressionError` without a reason in `note`."""
+def lift_suppression(*, suppression: Suppression, note: str, by: User | None, now: dt.datetime) -> bool:
+    """Let messages through again; False when they are already.
+
+    `by` None: the site, because its owner asked for it; that lifts only what they had asked for themselves (STOP). Raises
+    `SuppressionError` without a reason in `note`.
+    """
     if not note.strip():
         raise SuppressionError(_("Say why messages may go there again: a case number. Name nobody."))
     with transaction.atomic():
-        lifted = Suppression.objects.filter(pk=suppression.pk, lifted_at=None).update(
-            lifted_at=now, lifted_by=by, lift_note=note.strip()
-        )
+        standing = Suppression.objects.filter(pk=suppression.pk, lifted_at=None)
+        if by is None:
+            standing = standing.filter(reason=SuppressionReason.STOP)
+        lifted = standing.update(lifted_at=now, lifted_by=by, lift_note=note.strip())
         if lifted:
             data = {"channel": suppression.channel, "note": note.strip()}
             record(actor=by, action="notification.suppression_lifted", target=suppression, data=data, now=now)

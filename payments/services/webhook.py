@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from notifications.services.waking import wake
 from payments.charges import charge_of, metadata_of, read_json, text
 from payments.models import Payment, ReviewItem, WebhookEvent
+from payments.prepared import prepared_cursor
 from payments.services import disputes, paying_out, refunding
 from payments.services.reviewing import open_review, resolve_by_itself
 from payments.services.settling import Source, settle_payment
@@ -35,8 +38,17 @@ _BACKOFF_S = (10, 30, 120, 600, 1800, 3600)
 MOST_ATTEMPTS = 60
 """With waits of an hour that is two days and a half; then only people go on."""
 SWEEP_SIZE = 200
-WAKE_EVERY_S = 0.25
+WAKE_EVERY_S = 1.0
 CHARGE = "charge.success"
+_KEEP = """
+INSERT INTO payments_webhookevent AS event (digest, body, event, reference, state, answer, is_flagged,
+    outcome, delivery_count, first_at, last_at, attempts, try_after, done_at)
+VALUES (%(digest)s, %(body)s, %(event)s, %(reference)s, %(state)s, %(answer)s, false,
+    '', 1, %(now)s, %(now)s, 0, %(try_after)s, %(done_at)s)
+ON CONFLICT (digest) DO UPDATE SET delivery_count = event.delivery_count + 1, last_at = excluded.last_at,
+    try_after = CASE event.state WHEN 'failed' THEN excluded.last_at ELSE event.try_after END
+RETURNING id, state, answer, is_flagged
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,8 @@ def receive(*, body: bytes, now: dt.datetime, is_busy: bool = False) -> Answer:
     if is_busy:
         _wake_a_worker()
         return answer
-    return work_on(event_id=event_id, now=now)
+    with translation.override(settings.LANGUAGE_CODE), timezone.override(None):  # not the last visitor's
+        return work_on(event_id=event_id, now=now)
 
 
 def work_on(*, event_id: int, now: dt.datetime) -> Answer:
@@ -151,28 +164,20 @@ def _keep(
     A repeat is counted, and brings back what had failed.
     """
     is_finished = not reading.concerns_us
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO payments_webhookevent AS event (digest, body, event, reference, state, answer, is_flagged,
-                outcome, delivery_count, first_at, last_at, attempts, try_after, done_at)
-            VALUES (%s, %s, %s, %s, %s, %s, false, '', 1, %s, %s, 0, %s, %s)
-            ON CONFLICT (digest) DO UPDATE SET delivery_count = event.delivery_count + 1, last_at = excluded.last_at,
-                try_after = CASE event.state WHEN 'failed' THEN excluded.last_at ELSE event.try_after END
-            RETURNING id, state, answer, is_flagged
-            """,
-            [
-                hashlib.sha256(body).digest(),
-                body,
-                text(reading.name, 80),
-                reading.reference,
-                State.IGNORED if is_finished else State.RECEIVED,
-                reading.status,
-                now,
-                now,
-                None if is_finished else try_after,
-                now if is_finished else None,
-            ],
+            _KEEP,
+            {
+                "digest": hashlib.sha256(body).digest(),
+                "body": body,
+                "event": text(reading.name, 80),
+                "reference": reading.reference,
+                "state": (State.IGNORED if is_finished else State.RECEIVED).value,
+                "answer": reading.status,
+                "now": now,
+                "try_after": None if is_finished else try_after,
+                "done_at": now if is_finished else None,
+            },
         )
         event_id, state, answer, is_flagged = cursor.fetchone()
     return int(event_id), state not in (State.RECEIVED, State.FAILED), Answer(answer or 200, is_flagged)

@@ -13,14 +13,14 @@ function show(unread) {
   }
 }
 
-/** Asks the site; shows what is unread and answers a token, null when signed out. */
+/** Asks the site; shows what is unread and answers what to listen with, null when signed out. */
 async function ask() {
   const answer = await fetch(ADDRESS, { headers: { Accept: "application/json" } });
   if (answer.status === 401) return null;
   if (!answer.ok) throw new Error(`${ADDRESS} answers ${answer.status}`);
-  const { unread, token } = await answer.json();
+  const { unread, token, last } = await answer.json();
   show(unread);
-  return token;
+  return { token, last };
 }
 
 let timer = 0;

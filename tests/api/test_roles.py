@@ -270,6 +270,8 @@ def test_this_file_and_those_beside_it_know_every_route():
         "draws/<slug:slug>/entries/",
         "payments/reconcile/",  # tests/payments/test_asking.py
         "payments/webhook/",  # tests/payments/test_webhook.py
+        "track/notification/<uuid:handle>/open/",  # tests/notifications/test_tracking.py
+        "track/notification/<uuid:handle>/click/",
         "packages/",  # tests/payments/test_packages_api.py
         "cron/freeze-draws/",
         "cron/execute-draws/",

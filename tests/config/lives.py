@@ -22,8 +22,10 @@ from draws import services
 from draws.models import Award, Draw
 from notifications.models import SuppressionReason
 from notifications.recipients import Recipient
+from notifications.services.answering import take_answer
 from notifications.services.expansion import expand_due_messages
 from notifications.services.preferences import save_preferences
+from notifications.services.proving import ask_for_code, digits_of, prove_phone
 from notifications.services.suppressions import suppress_address
 from payments.adjustments import adjust_wallet
 from payments.services import webhook
@@ -100,6 +102,10 @@ def live_a_life() -> dict[str, Draw]:
     member.save()
     for email, verified in (("Alice.At.Work@example.com", True), ("alice.unsure@example.com", False)):
         EmailAddress.objects.create(user=member, email=email, verified=verified, primary=False)
+    # She shows that her number is hers, and later wants no SMS.
+    code = ask_for_code(member=member, now=timezone.now())
+    prove_phone(member=member, digits=digits_of(code.public_id), now=timezone.now())
+    take_answer(channel="sms", number=member.phone, text="STOP", provider_id="SM1", now=timezone.now())
     client = Client(REMOTE_ADDR="192.0.2.77")
     wrong = {"login": member.email, "password": "wrong"}
     client.post(reverse("account_login"), {**wrong, "password": "correct horse battery"})

@@ -33,6 +33,29 @@ ERRORS = [
     ({"ALERT_WEBHOOK_SECRET": SECRET, "ALERT_WEBHOOK": "https://hooks.example/x"}, []),
     ({"ALERT_EMAILS": ["ops@fairground.org", "nobody"]}, ["config.E010"]),
     ({"DEFAULT_FROM_EMAIL": "Fairground"}, ["config.E011"]),
+    ({"TWILIO_ACCOUNT_SID": "AC1"}, ["config.E017"]),
+    ({"TWILIO_FROM": "+15550001111"}, ["config.E017"]),
+    ({"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x"}, ["config.E018"]),
+    ({"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "Fairground"}, []),
+    ({"TWILIO_ACCOUNT_SID": "SK1", "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+1555"}, ["config.E019"]),
+    (
+        {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x", "TWILIO_MESSAGING_SERVICE_SID": "+1555"},
+        ["config.E020"],
+    ),
+    (
+        {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x", "TWILIO_WHATSAPP_FROM": "me"},
+        ["config.E021"],
+    ),
+    (
+        {
+            "TWILIO_ACCOUNT_SID": "AC1",
+            "TWILIO_AUTH_TOKEN": "x",
+            "TWILIO_WHATSAPP_FROM": "whatsapp:+15550002222",
+            "TWILIO_TIMEOUT_S": 0,
+        },
+        ["config.E022"],
+    ),
+    ({"NOTIFICATION_RATES": {"sms": -1}}, ["config.E023"]),
     ({"STATIC_ROOT": "static", "MEDIA_ROOT": "media"}, ["config.E014"] * 2),
 ]
 IN_PRODUCTION = {
@@ -68,12 +91,17 @@ def found(check, settings, values) -> list[checks.CheckMessage]:
     return check()
 
 
+def _spelt(name: str) -> str:
+    """As in the environment."""
+    return {"UPLOAD_MAX_BYTES": "UPLOAD_MAX_MB", "NOTIFICATION_RATES": "SMS_RATE"}.get(name, name)
+
+
 @pytest.mark.parametrize(("values", "ids"), ERRORS)
 def test_what_can_t_work_is_an_error(settings, values, ids):
     problems = found(check_settings, settings, values)
     assert [problem.id for problem in problems] == ids
     assert all(
-        problem.msg.endswith(".") and any(name.replace("BYTES", "MB") in problem.msg for name in values)
+        problem.msg.endswith(".") and any(_spelt(name) in problem.msg for name in values)
         for problem in problems
     )
 
@@ -108,7 +136,7 @@ def test_every_number_is_given_once_and_tested():
 
 def test_no_answer_shows_a_secret(settings):
     settings.ALERT_WEBHOOK_SECRET = settings.METRICS_TOKEN = settings.LINK_KEY = "hush"
-    settings.CRON_SECRET = "hush"
+    settings.CRON_SECRET = settings.TWILIO_AUTH_TOKEN = "hush"
     shown = [str(problem) for problem in (*check_settings(), *check_production(), *check_api())]
     assert shown
     assert not [text for text in shown if "hush" in text]

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from config.embedded_processes import processes_in
-from config.supervisor import WORKER_OPTIONS, Child, SupervisorError, wait_for_port
+from config.supervisor import WEB_OPTIONS, WORKER_OPTIONS, Child, SupervisorError, wait_for_port
 from tests.databases import with_database
 from tests.live import PROJECT, free_port, wait_until
 
@@ -294,6 +294,11 @@ def test_output_is_shown_in_whole_lines():
     assert child.lines("o\r\nthr\u00e9".encode()) == ["two"]
     assert child.lines(b"") == ["thr\u00e9"]
     assert child.lines(b"") == []
+
+
+def test_the_hub_in_production_runs_with_the_options_of_the_web_process_here():
+    [hub] = [line for line in (PROJECT / "Procfile").read_text().splitlines() if line.startswith("hub: ")]
+    assert " ".join(WEB_OPTIONS) in hub
 
 
 def test_every_worker_in_production_runs_without_what_deafens_it():

@@ -138,14 +138,14 @@ class Gate:
 
 
 def cut_connections(cloned_db: Any, *, of: str = "") -> int:
-    """Take away every connection to the test's database, also this process's; returns how many there were.
+    """Take away every connection to the test's database, also this process's; returns how many there were, and are not now.
 
     With `of` only those of whoever connects under this `application_name`.
     """
     with _server() as server:
         found = server.execute(
             """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
             WHERE datname = %s AND backend_type = 'client backend' AND %s IN ('', application_name)
             """,
             [cloned_db.name, of],

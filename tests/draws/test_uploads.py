@@ -18,6 +18,7 @@ from draws import services
 from draws.models import Draw, Entry, EntryImport, EntryUpload, ImportRejection, UploadProgress
 from draws.models.uploads import MOST_ATTEMPTS
 from draws.services import importing
+from notifications.live import read_token
 from notifications.models import Delivery, Message
 from notifications.services import process_notifications
 from tests.draws.admin_pages import act_url, page_of, staff, upload
@@ -378,7 +379,10 @@ def progress_url(item):
 def test_the_page_says_how_far_it_is(boss):
     waiting = receive(make_draw()).upload
     page = reverse("admin:draws_entryupload_change", args=[waiting.pk])
-    assert boss.get(progress_url(waiting)).json() == {
+    answer = boss.get(progress_url(waiting)).json()
+    assert read_token(answer.pop("token"), timezone.now()).topics == (f"import:{waiting.pk}",)
+    assert answer.pop("last").isdecimal()
+    assert answer == {
         "is_over": False,
         "percent": 0,
         "text": "The file is received. A worker begins in a few seconds.",

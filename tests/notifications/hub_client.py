@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -9,17 +10,32 @@ from urllib.parse import urlsplit
 from notifications.hub import Hub
 
 
-class Stream:
+class Line:
+    """What streams and WebSockets have in common: one waits for what comes, and may read nothing for a while."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self._changed = asyncio.Event()
+        self.blocked: asyncio.Event | None = None  # while it is not set, the browser reads nothing
+
+    async def wait_for(self, condition) -> None:
+        """Wait until `condition()` holds."""
+        async with asyncio.timeout(20):
+            while not condition():
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), 0.05)
+
+
+class Stream(Line):
     """One request to the hub; `status` and `events` are what has come so far."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
-        self.has_ended = False
-        self._changed = asyncio.Event()
         self._left = asyncio.Event()
-        self.blocked: asyncio.Event | None = None  # while it is not set, the browser reads nothing
 
     async def receive(self) -> dict[str, object]:
         await self._left.wait()
@@ -46,28 +62,59 @@ class Stream:
             dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
             for block in blocks
         ]
-        return [event for event in parsed if "event" in event]
+        return [event for event in parsed if event.get("event", "ping") != "ping"]
 
-    async def wait_for(self, condition) -> None:
-        """Wait until `condition()` holds."""
-        async with asyncio.timeout(20):
-            while not condition():
-                self._changed.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 0.05)
+
+class Socket(Line):
+    """One WebSocket to the hub: `status` 101 when it was taken, `messages` without the pings, `code` at its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = 0
+        self.code = 0
+        self.pings = 0
+        self.messages: list[dict] = []
+        self._said: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        self._said.put_nowait({"type": "websocket.connect"})
+
+    def say(self, text: str) -> None:
+        """Send a message."""
+        self._said.put_nowait({"type": "websocket.receive", "text": text})
+
+    def leave(self) -> None:
+        self._said.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    async def receive(self) -> dict[str, object]:
+        return await self._said.get()
+
+    async def send(self, message) -> None:
+        if self.blocked is not None:
+            await self.blocked.wait()
+        match message["type"]:
+            case "websocket.accept":
+                self.status = 101
+            case "websocket.http.response.start":
+                self.status = message["status"]
+            case "websocket.close":
+                self.code = message["code"]
+                self.status = self.status or 403
+                self.has_ended = True
+            case "websocket.send":
+                said = json.loads(message["text"])
+                if said["event"] == "ping":
+                    self.pings += 1
+                else:
+                    self.messages.append(said)
+        self._changed.set()
 
 
 @asynccontextmanager
-async def opened(hub: Hub, token: str, *, method: str = "GET", **headers: str) -> AsyncIterator[Stream]:
+async def opened(
+    hub: Hub, token: str, *, method: str = "GET", last: str = "", **headers: str
+) -> AsyncIterator[Stream]:
     """Ask the hub for a stream, and leave at the end."""
     stream = Stream()
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": "/live/",
-        "query_string": f"token={token}".encode(),
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
-    }
+    scope = _scope("/live/", token, last, headers) | {"type": "http", "method": method}
     task = asyncio.create_task(hub(scope, stream.receive, stream.send))
     try:
         await stream.wait_for(lambda: stream.status or task.done())
@@ -75,6 +122,39 @@ async def opened(hub: Hub, token: str, *, method: str = "GET", **headers: str) -
     finally:
         stream.leave()
         await asyncio.wait_for(task, 10)
+
+
+@asynccontextmanager
+async def connected(
+    hub: Hub, token: str, *, last: str = "", says_why: bool = True, **headers: str
+) -> AsyncIterator[Socket]:
+    """Open a WebSocket to the hub, and leave at the end; `says_why` is a server that can answer with a status."""
+    socket = Socket()
+    extensions = {"websocket.http.response": {}} if says_why else {}
+    scope = _scope("/ws/live/", token, last, headers) | {"type": "websocket", "extensions": extensions}
+    task = asyncio.create_task(hub(scope, socket.receive, socket.send))
+    try:
+        await socket.wait_for(lambda: socket.status or task.done())
+        yield socket
+    finally:
+        socket.leave()
+        await asyncio.wait_for(task, 10)
+
+
+async def polled(hub: Hub, token: str, *, last: str = "", **headers: str) -> Stream:
+    """Ask the hub once what has come since `last`."""
+    stream = Stream()
+    scope = _scope("/live/poll/", token, last, headers) | {"type": "http", "method": "GET"}
+    await asyncio.wait_for(hub(scope, stream.receive, stream.send), 10)
+    return stream
+
+
+def _scope(path: str, token: str, last: str, headers: dict[str, str]) -> dict[str, object]:
+    return {
+        "path": path,
+        "query_string": f"token={token}&last={last}".encode(),
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+    }
 
 
 class RedisProxy:

@@ -19,6 +19,8 @@ NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 TEMPLATES = Path(__file__).parent / "templates"
 _BOTH = {Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
 
+_TEXTED = {Channel.SMS: Reach.EVERYONE, Channel.WHATSAPP: Reach.EVERYONE, Channel.EMAIL: Reach.EVERYONE}
+
 
 def everybody(message: Message):
     """All accounts."""
@@ -47,6 +49,8 @@ KINDS = (
     kind_like("test.outsiders", channels={Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}),
     kind_like("test.inbox", channels={Channel.IN_APP: Reach.EVERYONE}),
     kind_like("test.broken"),
+    kind_like("test.text", channels={Channel.SMS: Reach.EVERYONE}),
+    kind_like("test.text_money", category=Category.TRANSACTIONAL, channels=_TEXTED),
     kind_like("test.hopeless", recipients=lambda message: User.objects.none().nonsense),
     kind_like("test.named", recipients=None),
     kind_like(
@@ -92,3 +96,8 @@ def outsider(who: str = "zoe", **fields: object) -> Recipient:
 def named(user: User) -> Recipient:
     """A member, named."""
     return Recipient.of(user, params={"code": user.email})
+
+
+def caller(number: str = "+254711000001", **fields: object) -> Recipient:
+    """Somebody with a telephone and nothing else."""
+    return Recipient(phone=number, params={"code": number}, **fields)

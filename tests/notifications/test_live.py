@@ -11,7 +11,7 @@ from django.utils import timezone
 from notifications import live, live_wire
 from notifications.hub import Hub
 from notifications.live import TokenError, make_token, publish, publish_many, read_token
-from tests.notifications.hub_client import RedisProxy, numbers_of, opened
+from tests.notifications.hub_client import RedisProxy, numbers_of, opened, polled
 from tests.notifications.outbox import NOW
 
 TOPIC = "draw:spring"
@@ -73,6 +73,8 @@ class TestPublish:
             (TOPIC, "two\nlines", {}),
             (TOPIC, "big", {"x": "y" * 20_000}),
             (TOPIC, "x", {1j}),
+            (TOPIC, "resync", {}),
+            (TOPIC, "presence", {"count": 9}),
         ],
     )
     def test_it_refuses_what_would_break_the_stream_without_raising(self, topic, event, data, monkeypatch):
@@ -90,6 +92,7 @@ def hub_of(settings, **options) -> Hub:
         "redis_url": settings.REDIS_URL,
         "key": settings.LINK_KEY.encode(),
         "origins": ["https://fair.example"],
+        "pace": 0.0,
     }
     return Hub(**{**usual, **options})
 
@@ -171,7 +174,7 @@ class TestStream:
         async def scenario() -> None:
             hub = hub_of(settings, heartbeat=0.05)
             async with opened(hub, token_for(TOPIC, seconds=2)) as stream:
-                await stream.wait_for(lambda: b": still here" in stream.body)
+                await stream.wait_for(lambda: stream.body.count(b"event: ping\n") > 1)
                 await stream.wait_for(lambda: stream.has_ended)
             assert hub.clients == 0
             await hub.close()
@@ -183,15 +186,15 @@ class TestStream:
             hub = hub_of(settings)
             async with opened(hub, token_for(TOPIC, "inbox:1")) as stream:
                 await stream.wait_for(lambda: hub.clients == 1)
-                publish(TOPIC, "winner", {"rank": 1})
+                publish(TOPIC, "winner", {"rank": 1}, each=True)
                 await stream.wait_for(lambda: stream.events)
                 [last] = numbers_of(stream.events)
-            publish(TOPIC, "winner", {"rank": 2})
+            publish(TOPIC, "winner", {"rank": 2}, each=True)
             publish("inbox:1", "inbox", {})
-            publish(TOPIC, "winner", {"rank": 3})
+            publish(TOPIC, "winner", {"rank": 3}, each=True)
             async with opened(hub, token_for(TOPIC, "inbox:1"), last_event_id=str(last)) as again:
                 await again.wait_for(lambda: len(again.events) == 3)
-                publish(TOPIC, "winner", {"rank": 4})
+                publish(TOPIC, "winner", {"rank": 4}, each=True)
                 await again.wait_for(lambda: len(again.events) == 4)
                 assert [event["data"] for event in again.events] == [
                     '{"rank":2}',
@@ -200,6 +203,49 @@ class TestStream:
                     '{"rank":4}',
                 ]
             await hub.close()
+
+        running(scenario())
+
+    def test_of_what_stands_for_what_was_before_it_gets_the_last(self, settings):
+        async def scenario() -> None:
+            hub = hub_of(settings)
+            publish(TOPIC, "count", {"n": 0})
+            last = live.number_at(timezone.now())
+            for n in range(1, 4):
+                publish(TOPIC, "count", {"n": n})
+                publish(TOPIC, "said", {"n": n}, each=True)
+            async with opened(hub, token_for(TOPIC), last=str(last)) as stream:
+                await stream.wait_for(lambda: len(stream.events) == 4)
+                assert [(event["event"], event["data"]) for event in stream.events] == [
+                    ("said", '{"n":1}'),
+                    ("said", '{"n":2}'),
+                    ("count", '{"n":3}'),
+                    ("said", '{"n":3}'),
+                ]
+            await hub.close()
+
+        running(scenario())
+
+    def test_after_redis_came_back_empty_nobody_is_told_that_nothing_was_missed(self, settings):
+        async def scenario() -> None:
+            async with RedisProxy(settings.REDIS_URL) as proxy:
+                hub = hub_of(settings, redis_url=proxy.url)
+                async with opened(hub, token_for(TOPIC)) as stream:
+                    await stream.wait_for(lambda: hub.clients == 1)
+                    publish(TOPIC, "winner", {"rank": 1})
+                    await stream.wait_for(lambda: stream.events)
+                    [last] = numbers_of(stream.events)
+                    proxy.cut()
+                    proxy.mend()
+                    await stream.wait_for(lambda: len(stream.events) == 2)  # the resync
+                async with opened(hub, token_for(TOPIC), last_event_id=str(last)) as again:
+                    await again.wait_for(lambda: again.events)
+                    assert again.events[0]["event"] == live_wire.RESYNC
+                answer = json.loads((await polled(hub, token_for(TOPIC), last=str(last))).body)
+                assert (answer["resync"], answer["frames"]) == (True, [])
+                answer = json.loads((await polled(hub, token_for(TOPIC), last=answer["last"])).body)
+                assert (answer["resync"], answer["frames"]) == (False, [])
+                await hub.close()
 
         running(scenario())
 

@@ -344,6 +344,19 @@ def test_what_concerns_nothing_here_costs_one_statement(client, django_assert_nu
     assert event.done_at is not None
 
 
+@pytest.mark.parametrize(("threshold", "prepared"), [(0, 1), (None, 0)])
+def test_the_statement_is_prepared_only_where_connections_are_kept(client, monkeypatch, threshold, prepared):
+    """None is what Django has where somebody else may keep them: PgBouncer."""
+    monkeypatch.setattr(connection.connection, "prepare_threshold", threshold)
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+        for _time in range(2):
+            assert send(client, {"event": "a"}).status_code == 200
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert cursor.fetchone() == (prepared,)
+    assert WebhookEvent.objects.get().delivery_count == 2
+
+
 def test_a_crowd_gathers_and_goes():
     crowd = hooks.Crowd(per_s=10, burst=3)
     assert [crowd.grows(0) for _one in range(5)] == [False] * 3 + [True] * 2
