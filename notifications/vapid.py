@@ -17,8 +17,10 @@ SUBJECT = re.compile(r"mailto:[^@\s]+@[\w-]+(\.[\w-]+)*|https://[\w-]+(\.[\w-]+)
 def public_key_of(private_key: str) -> str:
     """The public half in base64url, as `PushManager.subscribe` takes it. Raises ValueError for what is no key."""
     try:
-        number = int.from_bytes(from_base64url(private_key), "big")
-        key = ec.derive_private_key(number, CURVE)
+        secret = from_base64url(private_key)
+        if len(secret) != 32:
+            raise ValueError
+        key = ec.derive_private_key(int.from_bytes(secret, "big"), CURVE)
     except (ValueError, binascii.Error):
         raise ValueError("The key has to be 32 random bytes as base64url: 43 characters.") from None
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
