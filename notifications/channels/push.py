@@ -38,7 +38,7 @@ from notifications.channels.seam import (
     Outcome,
     Sought,
 )
-from notifications.vapid import public_key_of
+from notifications.vapid import SUBJECT, public_key_of
 
 TIMEOUT_S, WHOLE_S = 5.0, 10.0
 """After so long the line is cut, however busily its other end drips."""
@@ -93,12 +93,14 @@ class PushSender:
             line.close()
 
     def hand_over(self, letters: Sequence[Letter]) -> Iterator[Answer]:
-        """Tell the devices of each. Raises `ChannelDown` where the site has no key that can be read; otherwise never: one
-        push service that is away is no reason to hold back the others."""
+        """Tell the devices of each. Raises `ChannelDown` where key or subject of the site can't be used; otherwise never:
+        one push service that is away is no reason to hold back the others."""
         try:
             public_key_of(settings.VAPID_PRIVATE_KEY)
         except ValueError as error:
             raise ChannelDown("key", f"VAPID_PRIVATE_KEY: {error}") from None
+        if not SUBJECT.fullmatch(settings.VAPID_SUBJECT):
+            raise ChannelDown("subject", "VAPID_SUBJECT names nobody whom push services could write to.")
         yield from self._workers.map(self._tell, letters)
 
     def find(self, sought: Sequence[Sought]) -> Mapping[str, Found]:

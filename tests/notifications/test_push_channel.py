@@ -161,9 +161,10 @@ class TestPosting:
             assert len(sender._lines) <= PushSender.batch
         assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
 
-    def test_without_a_key_that_can_be_read_nothing_is_tried(self, service, settings):
-        settings.VAPID_PRIVATE_KEY = "nonsense"
-        with pytest.raises(ChannelDown, match="VAPID_PRIVATE_KEY"):
+    @pytest.mark.parametrize("name", ["VAPID_PRIVATE_KEY", "VAPID_SUBJECT"])
+    def test_without_a_key_and_subject_that_can_be_used_nothing_is_tried(self, service, settings, name):
+        setattr(settings, name, "nonsense")
+        with pytest.raises(ChannelDown, match=name):
             push_to(service.browser("phone"))
 
     def test_how_long_to_wait_is_said_in_seconds_or_as_a_date(self):
