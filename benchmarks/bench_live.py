@@ -1,6 +1,6 @@
 """Live updates: 5,000 open streams on one process, a frame a second, beside `channels_redis`.
 
-`python -m benchmarks.bench_live`. Ours is `config.hub` in uvicorn, as in the Procfile. The peer is an `AsyncHttpConsumer` of
+`python -m benchmarks.bench_live`, with another number of streams behind it where the machine is too small. Ours is `config.hub` in uvicorn, as in the Procfile. The peer is an `AsyncHttpConsumer` of
 Channels in a uvicorn of its own that streams what `group_send` of its Redis layer brings: as many receivers, the same
 Redis, the same frames, the same clients. Those are in a process of their own; all of it shares the machine. Frames are marked as
 being for each, so that every one has to arrive. Then a storm of states that may be replaced: how many frames become of them,
@@ -27,7 +27,7 @@ from benchmarks import figures
 from benchmarks.scratch import in_a_process
 from config import embedded
 
-CLIENTS = int(os.environ.get("LIVE_CLIENTS", "5000"))
+CLIENTS = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdecimal() else 5_000
 FRAMES = 20
 ROUNDS = 2
 STORM, STORM_PAUSE = 100, 0.05

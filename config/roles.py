@@ -34,6 +34,10 @@ _VIEW_ALL = (
     "notifications.view_stop",
     "notifications.view_suppression",
     "notifications.view_consentevent",
+    "notifications.view_templateoverride",
+    "notifications.view_segment",
+    "notifications.view_broadcast",
+    "notifications.view_sequence",
     "payments.view_approval",
 )
 _DRAWS = (
@@ -100,6 +104,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.manage_endpoints",
         "notifications.process_notifications",
         "notifications.suppress_address",
+        "notifications.write_words",
+        "notifications.broadcast",
         "accounts.add_user",
         "accounts.change_user",
         "accounts.view_failedsignin",
@@ -113,6 +119,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.manage_endpoints",
         "notifications.process_notifications",
         "notifications.suppress_address",
+        "notifications.write_words",
+        "notifications.broadcast",
     ),
     FINANCE: (
         "accounts.view_user",
@@ -136,6 +144,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "notifications.view_stop",
         "notifications.view_suppression",
         "notifications.view_consentevent",
+        "notifications.view_templateoverride",
         "notifications.suppress_address",
     ),
     OPERATOR: (),

@@ -35,7 +35,11 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         gettext_lazy("Messages"),
         (
             ("notifications.delivery", "outgoing_mail"),
-            ("notifications.message", "campaign"),
+            ("notifications.message", "forward_to_inbox"),
+            ("notifications.broadcast", "campaign"),
+            ("notifications.segment", "groups"),
+            ("notifications.sequence", "linear_scale"),
+            ("notifications.templateoverride", "edit_note"),
             ("notifications.suppression", "block"),
             ("notifications.endpoint", "webhook"),
             ("notifications.preference", "tune"),

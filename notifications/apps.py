@@ -1,11 +1,8 @@
 """The `notifications` app."""
 
 from django.apps import AppConfig
-from django.core import checks
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
-
-from notifications.checks import check_push, check_quiet_hours, check_templates
-from notifications.mailgun_checks import check_mailgun, check_mailgun_in_production
 
 
 class NotificationsConfig(AppConfig):
@@ -15,11 +12,21 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
-        from notifications import consent_kinds  # noqa: PLC0415  (models exist only now)
+        from notifications import (  # noqa: PLC0415  (models exist only now)
+            broadcast_kinds,
+            checks,
+            consent_kinds,
+            mailgun_checks,
+            own_segments,
+            wording_kinds,
+        )
 
-        checks.register(check_templates, checks.Tags.templates)
-        checks.register(check_quiet_hours)
-        checks.register(check_push)
-        checks.register(check_mailgun)
-        checks.register(check_mailgun_in_production, deploy=True)
+        register(checks.check_templates, Tags.templates)
+        register(checks.check_quiet_hours)
+        register(checks.check_push)
+        register(mailgun_checks.check_mailgun)
+        register(mailgun_checks.check_mailgun_in_production, deploy=True)
         consent_kinds.register_kinds()
+        wording_kinds.register_kinds()
+        broadcast_kinds.register_kinds()
+        own_segments.register_rules()

@@ -1,4 +1,4 @@
-"""The kinds of message that notifications own: whether somebody really asked for promotions, and a code for a phone."""
+"""The kinds of message about what one is told: whether somebody really asked for promotions, and a code for a phone."""
 
 import datetime as dt
 

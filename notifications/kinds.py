@@ -10,7 +10,8 @@ The words stand in templates named after the kind, and are rendered in the recip
     templates/notifications/<kind>.html           optional; otherwise made from the text
     templates/notifications/<kind>.sms.txt        what goes to telephones, where the kind does; as short as it can be
 
-They see the kind's `variables`, `params` and `links`, and the names in `STANDARD_VARIABLES`.
+They see the kind's `variables`, `params` and `links`, and the names in `STANDARD_VARIABLES`. Staff may put words of
+their own in their place (`notifications/overrides.py`).
 """
 
 import datetime as dt
@@ -37,8 +38,11 @@ VARIABLE_TYPES: tuple[type, ...] = (str, int, bool, list, dict, dt.datetime, dt.
 STANDARD_VARIABLES = ("name", "site_name", "site_url", "inbox_url")
 # Of the foot of mails, in the layout alone; the second is "" for kinds that can't be switched off.
 FOOT_VARIABLES = ("preferences_url", "unsubscribe_url")
-# Of the mail layout: the rendered subject, the text, and the line that clients show beside the subject.
-_RESERVED = frozenset({*STANDARD_VARIABLES, *FOOT_VARIABLES, "subject", "text", "preheader"})
+# Of the mail layout: the rendered subject, the text, the line that clients show beside the subject, and HTML of staff.
+_RESERVED = frozenset({*STANDARD_VARIABLES, *FOOT_VARIABLES, "subject", "text", "preheader", "content_html"})
+
+# Variables of a kind whose messages bring their own words: each its type.
+BROUGHT: Mapping[str, type] = {"words": dict, "channels": list, "occasion": str, "values": dict}
 
 
 class KindError(Exception):
@@ -86,6 +90,9 @@ class Kind:
     What is `irrevocable` is evidence in its readers' hands: nobody takes it back, and the site itself only before
     anybody has it. A kind `for_staff` is told to those who run the site, and stands in nobody's preferences.
     What `reaches_erased` goes to an address alone and guards the account that is there now, also where an earlier one was erased.
+    Of a kind with `fixed_words` nobody writes others.
+    A kind that `brings_words` has them in each message, written by staff for it alone: its values hold `words` by language (the
+    first one is for everybody else), `channels`, and the `values` that the words know, of the `occasion` called so.
 
     `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
     function) when such messages only ever name their recipients. Raises `KindError`.
@@ -102,6 +109,8 @@ class Kind:
     irrevocable: bool = False
     for_staff: bool = False
     reaches_erased: bool = False
+    fixed_words: bool = False
+    brings_words: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:
@@ -125,6 +134,8 @@ class Kind:
                 raise KindError(f"{self.name}: {name!r} can't be the name of a variable")
         if len(names) != len(set(names)):
             raise KindError(f"{self.name}: a name stands twice among variables, params and links")
+        if self.brings_words and not set(BROUGHT) <= set(self.variables):
+            raise KindError(f"{self.name}: what brings its words declares {', '.join(BROUGHT)}")
         for name, variable_type in (*self.variables.items(), *self.params.items()):
             if variable_type not in VARIABLE_TYPES:
                 raise KindError(

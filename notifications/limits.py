@@ -32,6 +32,8 @@ HORIZON_S = 1.0
 """How far ahead slots are taken; as long does a limited channel hold up the others in a round."""
 COLD_S = 2.0
 """Covers what is on its way while Redis forgets it, for as long as it takes to arrive and a second more."""
+LEAST_LATE_S, MOST_LATE_S = 0.05, 0.5
+"""A slot is good for an interval, but not less and not more than that."""
 FLYING_S = 30.0
 """After that a message without an answer is counted no more; its worker was killed, most likely."""
 QUIET_S = 5.0
@@ -75,20 +77,21 @@ return {1, first - now, born}
 """
 )
 # Leave now, under the name ARGV[1], from a bucket born at ARGV[2], with at most ARGV[3] on their way or just answered;
-# ARGV[4]: µs until one without an answer is forgotten. Answers whether it may.
+# ARGV[4]: µs until one without an answer is forgotten. Answers {1, 0} where it may, {0, µs} where there are too many, with
+# the time until one of them counts no more, and {-1, 0} where its slot is void.
 _LEAVE = (
     _OPEN
     + """
 if born ~= ARGV[2] or kept[2] ~= run then
-    return 0
+    return {-1, 0}
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then
-    return 0
+    return {0, redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] - now}
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 redis.call('PEXPIRE', KEYS[2], math.ceil(tonumber(ARGV[4]) / 1000))
-return 1
+return {1, 0}
 """
 )
 # The message ARGV[1] is answered: it counts for ARGV[2] µs more.
@@ -155,10 +158,15 @@ class Bucket:
         if not count:  # slots are only ever taken, so none comes free in between
             raise NoSlotError
         slot = time.monotonic() + wait
+        too_late = slot + min(max(self.interval, LEAST_LATE_S), MOST_LATE_S)
         time.sleep(wait)
-        if time.monotonic() > slot + self.interval:
-            return False
-        return bool(self._run(_LEAVE, name, born, self._most, _micro(FLYING_S)))
+        while time.monotonic() <= too_late:
+            verdict, wait = self._run(_LEAVE, name, born, self._most, _micro(FLYING_S))
+            if verdict:
+                return bool(verdict > 0)
+            # One that is on its way may be answered any time, hence not for long.
+            time.sleep(min(wait / _MILLION, max(0.02, self.interval / 10)))
+        return False
 
     def _arrived(self, name: str) -> None:
         with suppress(LimitUnavailableError):  # counted as on its way for a while: on the safe side

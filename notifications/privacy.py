@@ -19,6 +19,7 @@ from notifications.models import (
     PhoneCode,
     Preference,
     PushDevice,
+    SequenceTurn,
     State,
     Stop,
     Suppression,
@@ -64,6 +65,12 @@ def export(*, person: Person) -> dict[str, Any]:
         ],
         "wishes": _wishes_of(person),
         "devices": _devices_of(person),
+        "to_come": list(
+            _turns_of(person)
+            .filter(ended_at=None)
+            .order_by("due_at", "pk")
+            .values("about", "due_at", "address", "name", sequence=F("step__sequence__occasion"))
+        ),
         "phone_codes": list(
             PhoneCode.objects.filter(member=person.member)
             .order_by("pk")
@@ -103,7 +110,24 @@ def erase(*, person: Person) -> dict[str, int]:
     )
     devices = PushDevice.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
     codes = PhoneCode.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
-    return {"deliveries": count, "devices": devices, "phone_codes": codes, **_forget_wishes(person)}
+    return {
+        "deliveries": count,
+        "devices": devices,
+        "turns": _forget_turns(person),
+        "phone_codes": codes,
+        **_forget_wishes(person),
+    }
+
+
+def _turns_of(person: Person) -> QuerySet[SequenceTurn]:
+    return SequenceTurn.objects.filter(recipient_key__in=_keys(person))
+
+
+def _forget_turns(person: Person) -> int:
+    """What is to follow does not, and what followed is nobody's."""
+    _turns_of(person).filter(ended_at=None).delete()
+    nobody = Concat(Value("erased:"), Cast("pk", TextField()), output_field=TextField())
+    return _turns_of(person).update(address="", name="", member=None, batch=None, recipient_key=nobody)
 
 
 def _forget_wishes(person: Person) -> dict[str, int]:

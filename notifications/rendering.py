@@ -1,7 +1,7 @@
-"""The words of a delivery: its kind's templates, in its recipient's language and time zone.
+"""The words of a delivery: its kind's templates, or what staff wrote in their place, in its recipient's language and zone.
 
 Rendered when sent and again whenever it is read, from values alone: nothing rendered is stored, and no
-template asks the database.
+template asks the database. Words of staff that fail are noted, and the kind's own are said.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,16 +13,18 @@ from django.conf import settings
 from django.template import Context, Engine, Template, TemplateDoesNotExist, engines
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from notifications import variables
+from notifications import occasions, variables
 from notifications.frames import fill_layout
 from notifications.kinds import Category, Kind
+from notifications.overrides import OwnWords, brought_words, note_broken, own_words
 from notifications.quiet_hours import zone_of
 
-if TYPE_CHECKING:  # the check of templates needs this module before models are loaded
+if TYPE_CHECKING:
     from notifications.mail_links import MailLinks
-    from notifications.models import Delivery
+    from notifications.models import Delivery, Message
 
 LAYOUT = "notifications/layout.html"
 HIDDEN_LINK = "[link for the recipient alone]"
@@ -43,26 +45,62 @@ def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) 
     With `for_links` in the place of each link for anybody but the recipient: whoever reads a secret link can open
     what it opens. In lists too, where nobody reads links, and each would ask the database.
     """
-    with _manners_of(delivery):
-        return render_words(_engine(), kind, values_of(delivery, kind, for_links=for_links))
+    for own in _choices(delivery, kind):
+        with _manners_of(delivery, own):
+            values = values_of(delivery, kind, for_links=for_links)
+            try:
+                return render_words(site_engine(), kind, values, own)
+            except Exception as error:  # a filter of a template may raise anything
+                _next_choice(own, error)
+    raise AssertionError("unreachable: the last choice returns or raises")
 
 
 def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words, str]:
     """Subject, text and HTML of a delivery by e-mail, with its foot. Raises as `words_of` does."""
-    with _manners_of(delivery):
-        values = values_of(delivery, kind)
-        words = render_words(_engine(), kind, values)
-        html = render_html(_engine(), kind, {**values, **foot_values(links)}, words)
-        return Words(words.subject, words.text + _foot_of_text(links)), html
+    for own in _choices(delivery, kind):
+        with _manners_of(delivery, own):
+            values = values_of(delivery, kind)
+            try:
+                words = render_words(site_engine(), kind, values, own)
+                html = render_html(site_engine(), kind, {**values, **foot_values(links)}, words, own)
+            except Exception as error:  # a filter of a template may raise anything
+                _next_choice(own, error)
+                continue
+            return Words(words.subject, words.text + _foot_of_text(links)), html
+    raise AssertionError("unreachable: the last choice returns or raises")
+
+
+def _choices(delivery: "Delivery", kind: Kind) -> Iterator[OwnWords | None]:
+    """The words to try: those of staff where there are any, and then (None) the kind's own."""
+    if kind.brings_words:  # there are no others
+        yield brought_words(kind, delivery.message.context, delivery.language)
+        return
+    if (own := own_words(kind, delivery.language)) is not None:
+        yield own
+    yield None
+
+
+def _next_choice(own: OwnWords | None, error: Exception) -> None:
+    """What failed was written by staff: it is noted, and what comes next is tried. Raises `error` where nothing does."""
+    if own is None or own.override_id is None:
+        raise error
+    note_broken(own, error)
 
 
 def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
     """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
-    with _manners_of(delivery):
-        text = render_text(_engine(), kind, values_of(delivery, kind, for_links=for_links))
-        if kind.category == Category.TRANSACTIONAL:
-            return text
-        return f"{text}\n" + _("Reply STOP to end such messages.")
+    for own in _choices(delivery, kind):
+        with _manners_of(delivery, own):
+            values = values_of(delivery, kind, for_links=for_links)
+            try:
+                text = render_text(site_engine(), kind, values, own)
+            except Exception as error:  # a filter of a template may raise anything
+                _next_choice(own, error)
+                continue
+            if kind.category == Category.TRANSACTIONAL:
+                return text
+            return f"{text}\n" + _("Reply STOP to end such messages.")
+    raise AssertionError("unreachable: the last choice returns or raises")
 
 
 def foot_values(links: "MailLinks") -> dict[str, str]:
@@ -82,11 +120,19 @@ def _foot_of_text(links: "MailLinks") -> str:
 def values_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> dict[str, Any]:
     """What the templates of `kind` see for this delivery, with `for_links` instead of each of its links."""
     return {
-        **variables.decode(delivery.message.context, kind.variables),
+        **context_of(delivery.message, kind),
         **variables.decode(delivery.params, kind.params),
         **{name: link(delivery) if for_links is None else for_links for name, link in kind.links.items()},
         **standard_values(name=delivery.name, has_inbox=delivery.member_id is not None),
     }
+
+
+def context_of(message: "Message", kind: Kind) -> dict[str, Any]:
+    """What all recipients of a message see."""
+    context = variables.decode(message.context, kind.variables)
+    if kind.brings_words:
+        context |= variables.decode(context["values"], occasions.variables_of(context["occasion"]))
+    return context
 
 
 def sample_values(kind: Kind) -> dict[str, Any]:
@@ -109,23 +155,47 @@ def standard_values(*, name: str, has_inbox: bool) -> dict[str, Any]:
     }
 
 
-def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> Words:
-    """Subject and text of `kind` with these values; nothing is escaped, because neither is HTML."""
-    subject = _render(engine.get_template(kind.subject_template), values, escape=False)
-    text = _render(engine.get_template(kind.text_template), values, escape=False)
+def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any], own: OwnWords | None = None) -> Words:
+    """Subject and text of `kind` with these values; nothing is escaped, because neither is HTML.
+
+    In `own`, what staff wrote: the parts that it has not are the kind's.
+    """
+    if own is not None and own.parts.subject:
+        subject = own.render("subject", kind, values)
+    else:
+        subject = _render(engine.get_template(kind.subject_template), values, escape=False)
+    if own is not None and own.parts.text:
+        text = own.render("text", kind, values)
+    else:
+        text = _render(engine.get_template(kind.text_template), values, escape=False)
     return Words(" ".join(subject.split()), text.strip() + "\n")
 
 
-def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any]) -> str:
-    """The short text of `kind` for telephones, without empty lines."""
-    text = _render(engine.get_template(kind.sms_template), values, escape=False)
+def render_text(engine: Engine, kind: Kind, values: Mapping[str, Any], own: OwnWords | None = None) -> str:
+    """The short text of `kind` for telephones, without empty lines; of `own` words where staff wrote it."""
+    if own is not None and own.parts.sms:
+        text = own.render("sms", kind, values)
+    elif own is not None and kind.brings_words:
+        text = own.render("text", kind, values)
+    else:
+        text = _render(engine.get_template(kind.sms_template), values, escape=False)
     return "\n".join(line for part in text.splitlines() if (line := " ".join(part.split())))
 
 
-def render_html(engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words) -> str:
-    """HTML of an e-mail: the kind's own template if it has one, otherwise its text in the layout."""
+def render_html(
+    engine: Engine, kind: Kind, values: Mapping[str, Any], words: Words, own: OwnWords | None = None
+) -> str:
+    """HTML of an e-mail: the kind's own template if it has one, otherwise its text in the layout.
+
+    The HTML of staff stands in the layout, between its heading and its foot; their text without HTML likewise.
+    """
     preheader = " ".join(words.text[: 4 * PREHEADER_LENGTH].split())[:PREHEADER_LENGTH]
     values = {**values, "subject": words.subject, "text": words.text, "preheader": preheader}
+    if own is not None and own.parts.html:
+        content = mark_safe(own.render("html", kind, values))
+        return _render(engine.get_template(LAYOUT), {**values, "content_html": content}, escape=True)
+    if own is not None and own.parts.text:
+        return fill_layout(engine.get_template(LAYOUT), values)
     try:
         template = engine.get_template(kind.html_template)
     except TemplateDoesNotExist:
@@ -137,14 +207,16 @@ def _render(template: Template, values: Mapping[str, Any], *, escape: bool) -> s
     return template.render(Context(dict(values), autoescape=escape))
 
 
-def _engine() -> Engine:
+def site_engine() -> Engine:
+    """The engine of the kinds' own templates."""
     engine: Engine = engines["django"].engine  # type: ignore[attr-defined]
     return engine
 
 
 @contextmanager
-def _manners_of(delivery: "Delivery") -> Iterator[None]:
-    with translation.override(_spoken(delivery.language)), timezone.override(zone_of(delivery.time_zone)):
+def _manners_of(delivery: "Delivery", own: OwnWords | None = None) -> Iterator[None]:
+    language = own.language if own is not None else _spoken(delivery.language)
+    with translation.override(language), timezone.override(zone_of(delivery.time_zone)):
         yield
 
 

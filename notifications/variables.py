@@ -5,18 +5,29 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+LIMIT = 131_072  # bytes of one message's values, or of one person's: they are read again at every rendering
+
 
 class ContextError(ValueError):
     """A message's context doesn't fit its kind; the text says which variable and why."""
 
 
 def encode(values: Mapping[str, Any], types: Mapping[str, type]) -> dict[str, Any]:
-    """`values` as JSON types: exactly the names of `types`, each of its type, times aware. Raises `ContextError`."""
+    """`values` as JSON types: exactly the names of `types`, each of its type, times aware. Raises `ContextError`, also for
+    more than `LIMIT` bytes of them."""
     if unknown := sorted(set(values) - set(types)):
         raise ContextError(f"unknown variables: {', '.join(unknown)}")
     if missing := sorted(set(types) - set(values)):
         raise ContextError(f"missing variables: {', '.join(missing)}")
-    return {name: _encode(name, values[name], expected) for name, expected in types.items()}
+    encoded = {name: _encode(name, values[name], expected) for name, expected in types.items()}
+    size = len(json.dumps(encoded, ensure_ascii=False).encode(errors="surrogatepass"))
+    if size > LIMIT:
+        largest = max(encoded, key=lambda name: len(json.dumps(encoded[name], ensure_ascii=False)))
+        raise ContextError(
+            f"the values are {size} bytes and at most {LIMIT} are kept with a message; the largest is {largest}: "
+            "pass an id and let a link lead to the rest"
+        )
+    return encoded
 
 
 def decode(values: Mapping[str, Any], types: Mapping[str, type]) -> dict[str, Any]:
@@ -66,5 +77,7 @@ def _sample(name: str, expected: type) -> Any:
     if expected is dt.date:
         return dt.date(2026, 1, 31)
     if expected is str:
-        return name.replace("_", " ")
+        return (
+            "/page/" if name == "page" else name.replace("_", " ")
+        )  # what is called so is a path of the site
     return expected(3) if expected in (int, bool) else expected()

@@ -244,6 +244,10 @@ MODELS = {
     "notifications.stop": Model(view="SMX"),
     "notifications.suppression": Model(view="SMX"),
     "notifications.consentevent": Model(view="SMX"),
+    "notifications.segment": Model(view="MX", add="MX", change="MX"),
+    "notifications.broadcast": Model(view="MX", add="MX", change="MX"),
+    "notifications.sequence": Model(view="MX", add="MX", change="MX"),
+    "notifications.templateoverride": Model(view="SMX", add="MX", change="MX"),
     "notifications.endpoint": Model(view="MX"),
     "account.emailaddress": Model(view=""),
     "django_celery_beat.periodictask": Model(view="X", change="X"),
@@ -330,6 +334,26 @@ ACTS = {
     "admin/payments/reviewitem/<path:object_id>/resolve/": act("FX", object_id="payments.reviewitem"),
     "admin/notifications/message/<path:object_id>/cancel/": act("MX", object_id="notifications.message"),
     "admin/notifications/delivery/process-now/": act("MX"),
+    "admin/notifications/segment/count/": act("MX"),
+    "admin/notifications/broadcast/preview/": act("MX"),
+    "admin/notifications/broadcast/<int:object_id>/words/<slug:language>/": row(
+        staff("MX"), staff("MX", "*"), object_id="notifications.broadcast", language="language"
+    ),
+    "admin/notifications/broadcast/<int:object_id>/schedule/": act("MX", object_id="notifications.broadcast"),
+    "admin/notifications/broadcast/<int:object_id>/cancel/": act("MX", object_id="notifications.broadcast"),
+    "admin/notifications/broadcast/<int:object_id>/copy/": act("MX", object_id="notifications.broadcast"),
+    "admin/notifications/sequence/<int:object_id>/add-step/": row(
+        staff("MX"), staff("MX", "*"), object_id="notifications.sequence"
+    ),
+    "admin/notifications/sequence/<int:object_id>/switch/": act("MX", object_id="notifications.sequence"),
+    "admin/notifications/sequence/steps/<int:step_id>/words/<slug:language>/": row(
+        staff("MX"), staff("MX", "*"), step_id="step", language="language"
+    ),
+    "admin/notifications/sequence/steps/<int:step_id>/retire/": act("MX", step_id="step"),
+    "admin/notifications/templateoverride/preview/": act("SMX"),
+    "admin/notifications/templateoverride/<int:object_id>/restore/": act(
+        "MX", object_id="notifications.templateoverride"
+    ),
     "admin/notifications/suppression/add-address/": act("SMX"),
     "admin/notifications/suppression/<path:object_id>/lift/": act(
         "SMX", object_id="notifications.suppression"

@@ -29,6 +29,7 @@ from django.http import HttpRequest
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from notifications import overrides
 from payments import hooks
 from tests import databases
 from tests.live import LiveSite
@@ -94,6 +95,12 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 def _empty_redis() -> None:
     """Each test finds this worker's Redis database empty: no cached page, no used-up throttle."""
     _redis().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _no_words_of_another_test() -> None:
+    """The words of staff that a process keeps for a moment are those of this test's database."""
+    overrides.forget()
 
 
 @pytest.fixture(autouse=True)

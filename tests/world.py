@@ -44,6 +44,7 @@ from draws.models import (
     Voucher,
     Winner,
 )
+from notifications import kinds
 from notifications.consent_kinds import CONFIRM
 from notifications.handles import handle_of
 from notifications.links import make_token
@@ -63,11 +64,17 @@ from notifications.models import (
     SuppressionReason,
 )
 from notifications.recipients import Recipient
+from notifications.segments import Condition
 from notifications.services import notify, process_notifications
+from notifications.services.audiences import save_segment
+from notifications.services.broadcasts import save_broadcast, save_broadcast_words
 from notifications.services.devices import add_device
 from notifications.services.endpoints import add_endpoint
 from notifications.services.preferences import stop_by_link
+from notifications.services.sequence_writing import add_step, save_sequence, save_step_words
 from notifications.services.suppressions import suppress_address
+from notifications.services.wordings import save_words
+from notifications.words.parts import Parts
 from payments.models import Account, Approval, Dispute, LedgerEntry, Package, Posting, Refund, ReviewItem
 from payments.standin.services import begin
 from tests.api.keys import make_key
@@ -119,6 +126,34 @@ def build_world() -> World:
         ),
     )
     ask(make_draft(slug="large-draft"))
+    everybody = save_segment(
+        segment=None, title="Everybody", conditions=[Condition("accounts.everybody")], by=admin(), now=now
+    )
+    broadcast = save_broadcast(
+        broadcast=None,
+        title="News",
+        segment=everybody,
+        category="service",
+        channels=["in_app", "email"],
+        send_at=now + dt.timedelta(days=1),
+        expires_at=None,
+        by=admin(),
+        now=now,
+    )
+    hello = Parts(subject="Hello", text="Hello, {{ name }}.")
+    save_broadcast_words(broadcast=broadcast, language="en", parts=hello, by=admin(), now=now)
+    sequence = save_sequence(
+        sequence=None, title="After", occasion="draws.entered", category="service", by=admin(), now=now
+    )
+    step = add_step(sequence=sequence, delay=dt.timedelta(days=1), channels=["email"], by=admin(), now=now)
+    save_step_words(step=step, language="en", parts=hello, by=admin(), now=now)
+    own_words = save_words(
+        kind=kinds.get("draws.draw_soon"),
+        language="sw",
+        parts=Parts(subject="Hivi karibuni: {{ draw }}"),
+        by=admin(),
+        now=now,
+    )
     while process_notifications(now=now).found_work:
         pass
     mail.get_connection("notifications.mailbox.MaildirBackend").send_messages(
@@ -173,6 +208,12 @@ def build_world() -> World:
             "notifications.suppression": Suppression.objects.latest("pk").pk,
             "notifications.endpoint": Endpoint.objects.latest("pk").pk,
             "notifications.consentevent": ConsentEvent.objects.latest("pk").pk,
+            "notifications.templateoverride": own_words.override_id,
+            "notifications.segment": everybody.pk,
+            "notifications.broadcast": broadcast.pk,
+            "notifications.sequence": step.sequence_id,
+            "step": step.pk,
+            "language": "en",
             "analysis": "awarded-by-month",
             "no_key": "1",
             "session": SignedInSession.objects.create(

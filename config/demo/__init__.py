@@ -2,7 +2,7 @@
 
 Everything goes through the services that people use, so what the demo shows is what the site does. `people` makes the
 cast, `making` a draw, `past` the year and what became of its prizes, `special` one draw for each thing that can happen, `buying`
-payments, `ahead` what is still to come.
+payments, `telling` what staff are about to tell, `ahead` what is still to come.
 """
 
 import datetime as dt
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from django.db import transaction
 
 from accounts.models import User
-from config.demo import ahead, buying, past, special
-from config.demo.people import DOMAIN, PASSWORD, SignIn, make_people, sign_ins
+from config.demo import ahead, buying, past, special, telling
+from config.demo.people import DOMAIN, PASSWORD, SignIn, make_people, person, sign_ins
 from draws.models import Draw, EntryImport
 
 __all__ = ["DOMAIN", "PASSWORD", "SignIn", "is_empty", "seed", "sign_ins"]
@@ -38,6 +38,7 @@ def seed(*, clock: Callable[[], dt.datetime]) -> EntryImport:
     special.seed_endings(now=now)
     buying.seed_packages()
     buying.seed_payments(now=now)
+    telling.seed_telling(by=person("manager"), now=now)
     ahead.seed_open(now=now)
     ahead.seed_waiting(now=now)
     now = clock().replace(microsecond=0)

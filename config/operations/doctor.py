@@ -34,6 +34,8 @@ from config.operations.troubles import all_troubles
 from config.schedule import SCHEDULE
 from draws.drand import QUICKNET
 from draws.models import Draw
+from notifications.channels.mailgun import MailgunChannel
+from notifications.channels.seam import ChannelDown
 from notifications.models import DEAD_LETTERS, Delivery
 from payments.checking import check_ledger
 
@@ -243,7 +245,25 @@ def _storage() -> Findings:
             yield fine("storage", f"{name}: {usage.free >> 30:,} GB free.")
 
 
+def _mailgun() -> Findings:
+    try:
+        with MailgunChannel() as line:
+            line.knock()
+    except ChannelDown as down:
+        yield wrong(
+            "mail",
+            f"Mailgun does not let us in: {down.code} {down.text}".strip(),
+            "Correct MAILGUN_API_KEY (one for sending alone does not do: it may not read events), "
+            "MAILGUN_SENDER_DOMAIN and MAILGUN_API_URL (domains in the EU have one of their own).",
+        )
+    else:
+        yield fine("mail", "Mailgun takes mail from us.")
+
+
 def _mail() -> Findings:
+    if settings.EMAIL_BACKEND.startswith("anymail.backends.mailgun."):
+        yield from _mailgun()
+        return
     link = get_connection()
     host = getattr(link, "host", None)
     if not host:

@@ -17,7 +17,7 @@ from config.models import Alarm, AlarmNotice
 from config.operations import signs, vitals
 from config.operations.books import LEDGER
 from draws.models import Award, Draw
-from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message, State
+from notifications.models import DEAD_LETTERS, WAITING, Delivery, Message, State, TemplateOverride
 from payments.services.figures import buying_figures, waiting_money
 
 _COUNTED = (*WAITING, State.CLAIMED, *DEAD_LETTERS)
@@ -56,6 +56,8 @@ def exposition(*, now: dt.datetime) -> bytes:
     gauge("messages_to_expand", "Messages not expanded.", Message.objects.to_expand(now).order_by().count())
     oldest = age(waiting.oldest_delivery_at) or 0
     gauge("delivery_oldest_due_seconds", "Age of the oldest due message or delivery.", oldest)
+    broken = TemplateOverride.objects.filter(broken_at__isnull=False)
+    gauge("wordings_broken", "Words of staff that fail, so that the usual ones are said.", broken.count())
 
     buying = buying_figures(now=now)
     gauges("payments_recent", "Payments begun within 24 hours.", "status", {**buying.payments})

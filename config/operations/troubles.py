@@ -18,6 +18,7 @@ from config.operations import signs, vitals
 from config.operations.books import LEDGER
 from draws.models import Draw
 from draws.models.draw import OVERDUE_AFTER
+from notifications.models import TemplateOverride
 from payments.models import Refund, ReviewItem, WebhookEvent, Withdrawal
 from payments.services.figures import waiting_money
 
@@ -242,6 +243,22 @@ def _outbox(now: dt.datetime) -> Iterator[Trouble]:
                 "manage.py doctor --mail, and that a worker serves the queue “bulk”."
             ),
             page=_page("notifications_delivery_changelist"),
+        )
+    broken = TemplateOverride.objects.filter(broken_at__isnull=False).order_by("broken_at")
+    for row in broken[:_ALARMS_OF_A_KIND]:
+        yield Trouble(
+            key=f"words:{row.kind}:{row.language}",
+            title=_("Words that staff wrote fail: people get the usual ones"),
+            detail=_("%(kind)s (%(language)s), version %(number)d: %(why)s")
+            # Only what it begins with: what it says may quote a person's values, and this goes out.
+            % {
+                "kind": row.kind,
+                "language": row.language,
+                "number": row.number,
+                "why": row.broken_why.partition(":")[0][:100],
+            },
+            mend=_("Mend them on their page, or go back to a version that worked."),
+            page=_page("notifications_templateoverride_change", row.pk),
         )
 
 

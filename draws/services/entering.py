@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from draws import vwd1
+from draws import occasions, vwd1
 from draws.models import Draw, Entry
 from draws.services.eligibility import why_not_eligible
 from draws.services.people import entry_of, has_verified_address
@@ -75,6 +75,7 @@ def enter_draw(*, draw: Draw, member: User, now: dt.datetime) -> Entry:
             idem_key=f"draw:{draw.public_id}:receipt:{entry.pk}",
             now=now,
         )
+        occasions.entered(draw=draw, member=member, now=now)
     return entry
 
 

@@ -6,6 +6,7 @@ from accounts.models import User
 from draws.models import Draw
 from draws.services.telling import tell
 from notifications.services import cancel_messages_about
+from notifications.services.sequences import end_about
 
 REMINDERS = ("draws.entries_close_soon", "draws.draw_soon")
 CLOSE_SOON = dt.timedelta(days=1)
@@ -51,3 +52,5 @@ def move_reminders(draw: Draw, *, by: User | None, now: dt.datetime) -> None:
 def cancel_reminders(draw: Draw, *, by: User | None, now: dt.datetime, sent_too: bool = False) -> None:
     """Say none of them any more; with `sent_too` those in inboxes vanish as well: the draw does not come."""
     cancel_messages_about(about=draw.about, kinds=REMINDERS, by=by, now=now, sent_too=sent_too)
+    if sent_too:
+        end_about(about=draw.about, now=now)

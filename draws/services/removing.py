@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
+from draws import occasions
 from draws.models import Draw, Entry, EntryDisqualification, EntryImport
 from draws.services.entering import lock_open_draw
 from draws.services.errors import DrawError
@@ -142,6 +143,8 @@ def disqualify_entry(*, entry: Entry, by: User, reason: str, now: dt.datetime) -
         if why_not := why_not_disqualified(entry, now):
             raise RemovalError(why_not)
         made = EntryDisqualification.objects.create(draw=draw, entry=entry, reason=reason, by=by, at=now)
+        if entry.member_id is not None:
+            occasions.left(draw=draw, member_id=entry.member_id, now=now)
         record(
             actor=by,
             action="draw.entry_disqualified",
@@ -178,6 +181,8 @@ def _take_out(entry: Entry, *, by: User, reason: str, now: dt.datetime) -> None:
         data={"pid": entry.pid_hex, "tickets": entry.weight, "reason": reason},
         now=now,
     )
+    if entry.member_id is not None:
+        occasions.left(draw=entry.draw, member_id=entry.member_id, now=now)
 
 
 def _recipient(entry: Entry) -> Recipient | None:

@@ -16,7 +16,8 @@ _READ = (Happening.OPENED, Happening.CLICKED)
 def told_of(delivery: Delivery) -> list[tuple[dt.datetime, str]]:
     """Each event of a delivery as a line of its timeline."""
     events = list(DeliveryEvent.objects.filter(delivery=delivery).order_by("at", "pk"))
-    people = set(DeliveryEvent.objects.filter(delivery=delivery).by_people().values_list("pk", flat=True))
+    read = DeliveryEvent.objects.filter(delivery=delivery).by_people()
+    people = set(read.values_list("pk", flat=True)) if any(event.what in _READ for event in events) else set()
     return [(event.at, _line(event, by_person=event.pk in people)) for event in events]
 
 
@@ -24,7 +25,7 @@ def counts_of_readers(message: Message) -> SafeString:
     """How many deliveries of a message were opened and clicked, by people and by machines alone."""
     told = DeliveryEvent.objects.filter(delivery__message=message, what__in=_READ)
     everybody = _counts(told)
-    people = _counts(told.by_people())
+    people = _counts(told.by_people()) if everybody else {}
     lines = [
         (
             _("opened") if what == Happening.OPENED else _("clicked"),

@@ -124,6 +124,15 @@ class MailgunChannel:
                     told.setdefault(key, []).append(event)
         return {key: found for key, events in told.items() if (found := best_of(events)) is not None}
 
+    def knock(self) -> None:
+        """Ask for one event, which sends nothing. Raises `ChannelDown` where this site is not let in, or not to events."""
+        try:
+            status, body, _head = self._ask("GET", f"{self._base}/events?limit=1")
+        except failures.HTTPError as error:
+            raise ChannelDown(type(error).__name__[:32], _short(error)) from error
+        if status != 200 or not isinstance(_json(body), dict):
+            raise ChannelDown(str(status), _message_in(body))
+
     def _give(self, run: Sequence["_Addressed"]) -> Iterator[Answer]:
         sendable = [item for item in run if item.to]
         try:

@@ -1,5 +1,13 @@
 """Tables of notifications: the outbox, and what people want to be told."""
 
+from notifications.models.broadcasts import (
+    Broadcast,
+    BroadcastState,
+    Segment,
+    Sequence,
+    SequenceStep,
+    SequenceTurn,
+)
 from notifications.models.consent import (
     ConsentEvent,
     Correspondent,
@@ -23,10 +31,13 @@ from notifications.models.outbox import (
     State,
 )
 from notifications.models.phones import PhoneAnswer, PhoneCode
+from notifications.models.words import TemplateOverride, TemplateVersion
 
 __all__ = [
     "DEAD_LETTERS",
     "WAITING",
+    "Broadcast",
+    "BroadcastState",
     "ConsentEvent",
     "Correspondent",
     "Delivery",
@@ -41,10 +52,16 @@ __all__ = [
     "PhoneCode",
     "Preference",
     "PushDevice",
+    "Segment",
+    "Sequence",
+    "SequenceStep",
+    "SequenceTurn",
     "SkipReason",
     "State",
     "Stop",
     "Suppression",
     "SuppressionReason",
+    "TemplateOverride",
+    "TemplateVersion",
     "What",
 ]

@@ -56,7 +56,7 @@ _REACHED_AT = """CASE road.channel WHEN 'in_app' THEN '' WHEN 'sms' THEN coalesc
             WHEN 'whatsapp' THEN coalesce(phone, '') ELSE coalesce(address, '') END"""
 _MAILED_TO = "CASE road.channel WHEN 'in_app' THEN '' ELSE coalesce(address, '') END"
 # Promotions go to those who asked for them, whatever the kind's query says.
-_CONSENT = """AND CASE WHEN member_id IS NULL
+CONSENT = """AND CASE WHEN member_id IS NULL
     THEN EXISTS (
         SELECT FROM notifications_correspondent asked
         WHERE asked.person_key = recipient_key AND asked.promotions_confirmed_at IS NOT NULL)
@@ -168,7 +168,7 @@ def _expand_page(message: Message, *, now: dt.datetime, chunk: int) -> int:
     read, added = 0, 0
     if queryset is not None and not queryset.query.is_empty():
         keep_erasures_out()
-        source, values = _source(queryset)
+        source, values = source_of(queryset)
         last, read, added = _insert(
             source, values, message=message, kind=kind, cursor=message.cursor, chunk=chunk, now=now
         )
@@ -200,7 +200,7 @@ def _put_off(message: Message, error: Exception, *, now: dt.datetime) -> None:
     )
 
 
-def _source(queryset: QuerySet[Any]) -> tuple[str, dict[str, Any]]:
+def source_of(queryset: QuerySet[Any]) -> tuple[str, dict[str, Any]]:
     """SQL of a recipients query with its columns renamed to COLUMNS, and its values."""
     query = queryset.query
     selected = (query.combined_queries[0] if query.combinator else query).selected or {}
@@ -230,9 +230,9 @@ def _insert(
     now: dt.datetime,
 ) -> tuple[int | None, int, int]:
     """Insert one page; returns its last cursor, how many recipients it had, and how many of them were new."""
-    consent = _CONSENT if kind.category == Category.PROMOTIONAL else ""
+    consent = CONSENT if kind.category == Category.PROMOTIONAL else ""
     may_refuse = kind.category != Category.TRANSACTIONAL and Channel.IN_APP in kind.channels
-    roads = roads_of(kind)
+    roads = roads_of(kind, message)
     values = {
         **values,
         "cursor": cursor,
@@ -265,7 +265,7 @@ def _insert(
             last, read, added = _execute(sql(conflict=""), values)
     except IntegrityError:
         last, read, added = _execute(sql(conflict="ON CONFLICT DO NOTHING"), values)
-    if added and Channel.IN_APP in kind.channels and message.not_before <= now:
+    if added and Channel.IN_APP in roads and message.not_before <= now:
         _tell_pages(message, added)
     return last, read, added
 
@@ -279,9 +279,13 @@ def announce(*, message: Message, kind: Kind, now: dt.datetime) -> None:
         cursor.execute(_ANNOUNCE, [message.pk, settings.LANGUAGE_CODE, due, now, kind.name, message.about])
 
 
-def roads_of(kind: Kind) -> dict[Channel, Reach]:
-    """The channels of a kind by which this site can tell people: the inbox, and those it has a provider for."""
+def roads_of(kind: Kind, message: Message | None = None) -> dict[Channel, Reach]:
+    """The channels of a kind by which this site can tell people: the inbox, and those it has a provider for. Of a message that
+    brings its words, those that were chosen for it.
+    """
     usable = {Channel.IN_APP, *sending_channels()} - {Channel.WEBHOOK}
+    if message is not None and kind.brings_words:
+        usable &= {Channel(name) for name in message.context["channels"]}
     return {channel: reach for channel, reach in kind.channels.items() if channel in usable}
 
 

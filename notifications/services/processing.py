@@ -7,6 +7,7 @@ from notifications.services.expansion import expand_due_messages
 from notifications.services.leases import expire_leases
 from notifications.services.results import Tally
 from notifications.services.sending import LIMIT, send_due_deliveries
+from notifications.services.sequences import take_due_turns
 from notifications.services.unknown import resolve_unknown
 
 CHUNKS_A_ROUND = 50  # pages of recipients before deliveries get their turn
@@ -27,10 +28,12 @@ class Processed:
 
 
 def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
-    """Give back dead workers' claims, ask what became of lost letters, expand due messages, and send up to `limit`
+    """Give back dead workers' claims, ask what became of lost letters, say the steps of sequences
+    that are due, expand due messages, and send up to `limit`
     deliveries by each channel."""
     expire_leases(now=now)
     resolve_unknown(now=now)
+    taken = take_due_turns(now=now)
     expanded = expand_due_messages(now=now, chunks=CHUNKS_A_ROUND)
     tally = Tally()
     while tally.processed < limit:
@@ -38,4 +41,4 @@ def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
         if not round_tally.processed:
             break
         tally.add(round_tally)
-    return Processed(expanded=expanded, processed=tally.processed, failed=tally.failed)
+    return Processed(expanded=expanded + taken, processed=tally.processed, failed=tally.failed)

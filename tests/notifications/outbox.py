@@ -49,6 +49,7 @@ KINDS = (
     kind_like("test.outsiders", channels={Channel.IN_APP: Reach.EVERYONE, Channel.EMAIL: Reach.OUTSIDERS}),
     kind_like("test.inbox", channels={Channel.IN_APP: Reach.EVERYONE}),
     kind_like("test.broken"),
+    kind_like("test.everywhere", channels={Channel.EMAIL: Reach.EVERYONE, Channel.SMS: Reach.EVERYONE}),
     kind_like("test.text", channels={Channel.SMS: Reach.EVERYONE}),
     kind_like("test.text_money", category=Category.TRANSACTIONAL, channels=_TEXTED),
     kind_like("test.hopeless", recipients=lambda message: User.objects.none().nonsense),

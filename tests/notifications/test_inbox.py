@@ -71,7 +71,7 @@ class TestList:
     def test_it_costs_the_same_number_of_queries_for_many(self, member, django_assert_max_num_queries):
         for n in range(20):
             letter_to(alice(), str(n))
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             member.get(INBOX)
 
     def test_an_empty_inbox_says_so(self, member):

@@ -23,8 +23,10 @@ from payments.checking import Difference
 from tests.draws.factories import make_executed, make_frozen
 from tests.factories import alice
 from tests.fakes.drand import FakeRelay, Trick
+from tests.fakes.mailgun import FakeMailgun
 from tests.fakes.smtp import FakeSMTP
 from tests.live import free_port
+from tests.notifications.mailgun_site import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +188,18 @@ def test_relays_one_of_which_answers_are_no_fault(site, settings):
         finally:
             doctor.NETWORK_TIMEOUT_S = doctor_timeout
     assert found["drand"][0] == "No relay answers: draws that use drand wait."
+
+
+def test_mailgun_that_lets_us_in_and_one_that_does_not(site, settings):
+    with FakeMailgun() as mailgun:
+        for name, value in settings_of(mailgun).items():
+            setattr(settings, name, value)
+        assert "mail" not in faults(mail=True)
+        settings.MAILGUN_API_KEY = "key-for-sending-alone"
+        said, advice = faults(mail=True)["mail"]
+        assert "401" in said
+        assert "MAILGUN_API_KEY" in advice
+        assert not mailgun.posts, "asking sends nothing"
 
 
 def test_a_mail_server_that_is_away_and_one_that_is_there(site, settings):

@@ -1,0 +1,242 @@
+"""Many people, two providers that misbehave, workers that are killed, a Redis that forgets: everybody hears it, and once."""
+
+import contextlib
+import datetime as dt
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.models import Delivery, State, Suppression
+from tests.fakes.mailgun import FakeMailgun
+from tests.fakes.mailgun import Trick as MailTrick
+from tests.fakes.twilio import SID, TOKEN, FakeTwilio, Refusal
+from tests.fakes.twilio import Trick as TextTrick
+from tests.live import LiveSite
+from tests.notifications.mailgun_site import settings_of
+from tests.notifications.outbox import say
+
+KIND = "test.everywhere"
+RATE = 60.0
+PERMANENT = (State.FAILED, State.BOUNCED)
+
+
+class Worker:
+    """A worker process, to be killed or to be waited for."""
+
+    def __init__(self, env: dict[str, str], mailgun: FakeMailgun, twilio: FakeTwilio, *, batch: int) -> None:
+        module = "tests.notifications.providers_worker"
+        command = [sys.executable, "-m", module, mailgun.url, twilio.url, str(RATE), str(batch)]
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "working\n"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        # As if five minutes had passed.
+        Delivery.objects.filter(state=State.CLAIMED).update(
+            lease_until=timezone.now() - dt.timedelta(seconds=1)
+        )
+
+    def finish(self) -> None:
+        assert self.process.wait(900) == 0
+
+
+def crowd(count: int) -> None:
+    """So many members; every second one has a number shown to be theirs."""
+    User.objects.bulk_create(
+        User(
+            email=f"p{n:05}@example.com",
+            password="",
+            phone=number_of(n) if n % 2 == 0 else "",
+            verified_phone=number_of(n) if n % 2 == 0 else "",
+        )
+        for n in range(count)
+    )
+
+
+def number_of(n: int) -> str:
+    return f"+2547{n:08}"
+
+
+@pytest.fixture
+def mailgun() -> Iterator[FakeMailgun]:
+    with FakeMailgun() as server:
+        yield server
+
+
+@pytest.fixture
+def twilio() -> Iterator[FakeTwilio]:
+    with FakeTwilio() as server:
+        yield server
+
+
+@pytest.fixture
+def channels(settings) -> None:
+    """What this process plans for, as its workers do."""
+    settings.NOTIFICATION_CHANNELS = {
+        "email": "notifications.channels.mailgun.MailgunChannel",
+        "sms": "notifications.channels.twilio.SmsSender",
+    }
+
+
+@pytest.fixture
+def hearing_site(cloned_db, tmp_path, mailgun, twilio) -> Iterator[LiveSite]:
+    """The running site, which both providers call back."""
+    env = {name: value for name, value in settings_of(mailgun).items() if isinstance(value, str)}
+    env |= {
+        "TWILIO_ACCOUNT_SID": SID,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_FROM": "+15550001111",
+        "TWILIO_BASE_URL": twilio.url,
+    }
+    env.pop("EMAIL_BACKEND")
+    site = LiveSite({**cloned_db.env, **env}, tmp_path)
+    try:
+        site.start_web()
+        yield site
+    finally:
+        site.stop()
+
+
+def test_of_many_with_some_of_each_failure_each_ends_where_it_should(
+    cloned_db, channels, hearing_site, mailgun, twilio, soak_rounds
+):
+    """Of a hundred people two each: refused, no address, lost, cut, 500, 429, bounced, reported, put off; likewise texts."""
+    people = soak_rounds(150, 10_000)
+    crowd(people)
+    chance = random.Random(5)
+    of = lambda share: [n for n in range(people) if n % 50 == share]  # noqa: E731
+    mail_of = lambda n: f"p{n:05}@example.com"  # noqa: E731
+    mailgun.retry_after, twilio.retry_after = "1", 1
+    mailgun.refused = {mail_of(n) for n in of(1)}
+    for n in of(3):
+        User.objects.filter(email=mail_of(n)).update(email=f"nobody {n}")
+    for share, trick in (
+        (5, MailTrick.HANG_TAKEN), (7, MailTrick.CUT), (9, MailTrick.ERROR_TAKEN), (11, MailTrick.BUSY),
+    ):  # fmt: skip
+        mailgun.by_address |= {mail_of(n): trick for n in of(share)}
+    for share, refusal in ((2, Refusal(21614)), (4, Refusal(21610)), (6, Refusal(30007))):
+        twilio.always |= {number_of(n): refusal for n in of(share)}
+    texts = people // 2
+    twilio.tricks = [None] * texts
+    for trick in (
+        TextTrick.TAKE_AND_CUT,
+        TextTrick.CUT,
+        TextTrick.TAKE_AND_ERROR,
+        TextTrick.ERROR,
+        TextTrick.LIMITED,
+    ):
+        for at in chance.sample(range(texts), max(1, min(texts // 50, 20))):
+            twilio.tricks[at] = trick
+
+    message = say(KIND, now=timezone.now())
+    site = f"http://127.0.0.1:{hearing_site.port}"
+    env = {**cloned_db.env, "SITE_URL": site}  # callbacks are signed over it
+    workers = [Worker(env, mailgun, twilio, batch=50) for _worker in range(2)]
+    for worker in workers:
+        worker.finish()
+
+    message.refresh_from_db()
+    assert message.recipient_count == people
+    by_mail, by_text = (Delivery.objects.filter(message=message, channel=road) for road in ("email", "sms"))
+    assert (by_mail.count(), by_text.count()) == (people, texts)
+    # Each heard once by each channel, whatever happened on the way.
+    heard = {mail_of(n) for n in range(people) if n % 50 not in (1, 3)}
+    assert mailgun.counts == dict.fromkeys(heard, 1)
+    reached = {number_of(n) for n in range(0, people, 2) if n % 50 not in (2, 4, 6)}
+    assert Counter(text["to"] for text in twilio.messages) == dict.fromkeys(reached, 1)
+    assert twilio.fullest_second() <= RATE
+    # What is for good was asked once.
+    assert set(by_mail.filter(state__in=PERMANENT).values_list("attempts", flat=True)) == {1}
+    asked = Counter(form["To"] for form in twilio.asked)
+    assert {asked[number_of(n)] for share in (2, 4, 6) for n in of(share)} == {1}
+    assert not Delivery.objects.filter(state=State.UNKNOWN).exists()
+    assert Delivery.objects.filter(lost_answers__gt=0, state=State.HANDED).exists()
+
+    # What the providers tell afterwards, in any order, some of it twice.
+    calls = []
+    for mail in mailgun.mails:
+        n = int(mail.recipient[1:6])
+        match n % 50:
+            case 13:
+                calls.append(mailgun.fail(mail))
+            case 15:
+                calls += [mailgun.tell(mail, "delivered"), mailgun.tell(mail, "complained")]
+            case 17:
+                calls += [mailgun.fail(mail, severity="temporary"), mailgun.tell(mail, "delivered")]
+            case _:
+                calls.append(mailgun.tell(mail, "delivered"))
+    calls += chance.sample(calls, len(calls) // 20)
+    chance.shuffle(calls)
+    assert {mailgun.call(site, told) for told in calls} == {200}
+    for text in twilio.messages:
+        is_undelivered = int(text["to"][5:]) % 50 == 8
+        code = 30005 if is_undelivered else 0
+        assert twilio.tell(site, text, "undelivered" if is_undelivered else "delivered", code=code) == 200
+
+    of_mails = dict(by_mail.values_list("state").annotate(n=Count("pk")))
+    of_texts = dict(by_text.values_list("state").annotate(n=Count("pk")))
+    two = people // 50
+    assert of_mails == {
+        State.FAILED: two, State.BOUNCED: 2 * two, State.COMPLAINED: two, State.DELIVERED: people - 4 * two,
+    }  # fmt: skip
+    assert sum(of_mails.values()) == people
+    assert sum(of_texts.values()) == texts
+    assert of_texts[State.DELIVERED] == texts - 4 * two
+    assert (
+        not by_text.exclude(state=State.DELIVERED)
+        .filter(~Q(state__in=(*PERMANENT, State.SUPPRESSED)))
+        .exists()
+    )
+    assert Suppression.objects.filter(channel="email").count() == 3 * two
+    # Nobody is told anew by the next message where it can't arrive.
+    before = len(mailgun.mails)
+    say(KIND, key="next", now=timezone.now())
+    Worker(env, mailgun, twilio, batch=500).finish()
+    dead = {mail_of(n) for share in (13, 15) for n in of(share)}
+    assert not {mail.recipient for mail in mailgun.mails[before:]} & dead
+
+
+def test_workers_killed_at_any_moment_and_a_redis_that_forgets_leave_nobody_out_and_tell_nobody_twice(
+    cloned_db, channels, mailgun, twilio, own_redis, soak_rounds
+):
+    people = 40
+    crowd(people)
+    env = {**cloned_db.env, "REDIS_URL": own_redis.url}
+    chance = random.Random(11)
+    rounds = soak_rounds(3, 200)
+    in_doubt = 0
+    for number in range(rounds):
+        say(KIND, key=str(number), now=timezone.now())
+        with contextlib.ExitStack() as killed:
+            worker = Worker(env, mailgun, twilio, batch=chance.choice((5, 20, 500)))
+            killed.callback(worker.kill)
+            if number % 3 == 2:
+                mailgun.tricks.append(MailTrick.CUT_TAKEN)
+                twilio.tricks.append(TextTrick.TAKE_AND_CUT)
+            time.sleep(chance.uniform(0, 1.2))
+            if number % 4 == 1:
+                own_redis.flush()
+        in_doubt += Delivery.objects.filter(state=State.CLAIMED, sending_at__isnull=False).count()
+    Worker(env, mailgun, twilio, batch=100).finish()
+
+    states = dict(Delivery.objects.values_list("state").annotate(n=Count("pk")))
+    assert states == {State.HANDED: rounds * (people + people // 2)}
+    mails = Counter(mail.variables["delivery"] for mail in mailgun.mails)
+    assert (len(mails), set(mails.values())) == (rounds * people, {1})
+    assert Counter(text["to"] for text in twilio.messages) == {
+        number_of(n): rounds for n in range(0, people, 2)
+    }
+    resolved = Delivery.objects.filter(lost_answers__gt=0).count()
+    print(
+        f"{rounds} kills, {in_doubt} letters in doubt, {resolved} lost answers, all found at the provider or sent anew"
+    )

@@ -1,0 +1,185 @@
+"""The template language of staff: what it knows, what it refuses, and in which words."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.words.checking import check_parts
+from notifications.words.parts import LIMITS, Parts, Vocabulary
+from notifications.words.sandbox import Shape, WordsError, compile_words
+
+SHAPES = {
+    "prize": Shape.PLAIN,
+    "at": Shape.PLAIN,
+    "rows": Shape.JSON,
+    "claim_url": Shape.PLAIN,
+    "site_url": Shape.PLAIN,
+}
+SITE = "https://fair.example"
+VOCABULARY = Vocabulary(
+    SHAPES,
+    {
+        "prize": "a prize",
+        "at": "noon",
+        "rows": [],
+        "claim_url": f"{SITE}/sample/claim/",
+        "site_url": SITE,
+    },
+    frozenset({"claim_url"}),
+)
+LINK = "{{ claim_url }}"
+
+
+def compiled(source, **changes):
+    return compile_words(source, SHAPES, **{"is_html": False, **changes})
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "says"),
+    [
+        ("a\n{{ price }}", 2, "no variable “price”"),
+        ("{% load static %}", 1, "{% load %} can't be used"),
+        ("{% include 'x' %}", 1, "{% include %}"),
+        ("{% extends 'x' %}", 1, "{% extends %}"),
+        ("{% debug %}", 1, "{% debug %}"),
+        ("{% now 'Y' %}", 1, "{% now %}"),
+        ("{% url 'home' %}", 1, "{% url %}"),
+        ("{% autoescape off %}{% endautoescape %}", 1, "{% autoescape %}"),
+        ("\n\n{% if prize %}", 3, "never closed"),
+        ("{% endif %}", 1, "without its beginning"),
+        ("{{ prize|safe }}", 1, "“safe” can't be used"),
+        ("{{ prize|ljust:'1000000000' }}", 1, "“ljust”"),
+        ("{{ prize.upper }}", 1, "one value"),
+        ("{{ at.tzinfo.key }}", 1, "one value"),
+        ("{{ prize|default:at.year }}", 1, "one value"),
+        ("{% if prize == at.year %}x{% endif %}", 1, "one value"),
+        ("{% with x=prize %}{{ x.upper }}{% endwith %}", 1, "one value"),
+        ("{{ rows.clear }}", 1, "changes"),
+        ("{{ rows.0.pop }}", 1, "changes"),
+        ("{% for row in rows %}{{ row.clear }}{% endfor %}", 1, "changes"),
+        ("{% for row in rows %}{% for x in row %}{% endfor %}{% endfor %}", 1, "loop inside a loop"),
+        ("{% for row in rows %}{% endfor %}{{ row }}", 1, "no variable “row”"),
+        ("{{ prize._secret }}", 1, "underscore"),
+        ("one\n{{ prize }", 2, "other half"),
+        ("{{ }}", 1, "can't be read"),
+        ("a\0b", 0, "NUL"),
+    ],
+)
+def test_it_refuses_with_the_line_and_what_to_do(source, line, says):
+    with pytest.raises(WordsError) as refused:
+        compiled(source)
+    assert refused.value.line == line
+    assert says in str(refused.value)
+
+
+def test_it_knows_conditions_loops_and_filters():
+    source = "{% if prize and rows %}{% for row in rows %}{{ forloop.counter }}. {{ row.name|upper }}{% endfor %}{% endif %}"
+    words = compiled(source)
+    assert words.render({"prize": "x", "rows": [{"name": "Asha"}]}) == "1. ASHA"
+    assert words.used == {"prize", "rows"}
+
+
+def test_values_are_escaped_in_html_and_nowhere_else():
+    assert compiled("{{ prize }}").render({"prize": "<b>"}) == "<b>"
+    assert compiled("{{ prize }}", is_html=True).render({"prize": "<b>"}) == "&lt;b&gt;"
+
+
+@given(st.text(alphabet="{}%#|.: ifendforprzeow\n'\"x", max_size=60))
+def test_nothing_typed_raises_anything_else(source):
+    with contextlib.suppress(WordsError):
+        compiled(source)
+
+
+def found(**parts):
+    return check_parts(Parts.of(parts), VOCABULARY, site_url=SITE)
+
+
+@pytest.mark.parametrize(
+    ("html", "says"),
+    [
+        ("<script>x</script>", "<script> can't stand"),
+        ("<p onclick='x'>a</p>", "“onclick”"),
+        ("<p>a", "never closed"),
+        ("<p><b>a</p></b>", "comes first"),
+        ("a</p>", "not open"),
+        ("<!-- a", "middle of a tag"),
+        ("<!-- a -->", "comment"),
+        ("<!doctype html><p>a</p>", "the page around it"),
+        ("<p title={{ prize }}>a</p>", "quotes"),
+        ("<a href={{ prize }}>a</a>", "can't begin with this variable"),
+        ("<a href='{{ prize }}'>a</a>", "can't begin with this variable"),
+        ("<p {{ prize }}>a</p>", "“a”"),
+        ("<{{ prize }}>a", "can't name a tag"),
+        ("{% for row in rows %}<{{ row.name }}>{% endfor %}", "can't name a tag"),
+        ("{% for row in rows %}<p title={{ row.name }}></p>{% endfor %}", "quotes"),
+        ("<p style='color: {{ prize }}'>a</p>", "neither hold a variable"),
+        ("<p style='background: url(https://x.example)'>a</p>", "load anything"),
+        ("<img src='https://fair.example/a.png'>", "alt"),
+        ("<a href='javascript:x'>a</a>", "no address of a page"),
+        ("<a href='https://fair.example'><a href='https://fair.example'>a</a></a>", "inside a link"),
+        ("{% if prize %}<b>{% endif %}x{% if prize %}</b>{% else %}<i>{% endif %}", "never closed"),
+        ("<a href='x'", "middle of a tag"),
+    ],
+)
+def test_html_that_breaks_a_mail_is_refused(html, says):
+    errors = [
+        str(error)
+        for error in found(html=f"{html} {LINK}" if "middle" not in says else f"{LINK} {html}").errors
+    ]
+    assert any(says in error for error in errors), errors
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"subject": "x" * 201}, "at most 200 fit"),
+        ({"subject": "a\nb"}, "one line"),
+        ({"text": "x" * (LIMITS["text"] + 1)}, "Shorten"),
+        ({"text": "no link"}, "{{ claim_url }} is missing"),
+        ({"html": "<p>no link</p>"}, "{{ claim_url }} is missing"),
+        ({"sms": "no link"}, "{{ claim_url }} is missing"),
+        ({"text": f"{LINK} http://elsewhere.example/"}, "not secured"),
+        ({"text": f"{LINK} https://a:99999999/"}, "no address of a page"),
+        ({"text": f"{LINK} https://you@fair.example/"}, "no address of a page"),
+        ({"subject": "{% if not prize %}x{% endif %}"}, "comes out empty"),
+    ],
+)
+def test_what_has_to_be_mended(parts, says):
+    assert says in " ".join(str(error) for error in found(**parts).errors)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"subject": "YOU WON A PRIZE"}, "capitals"),
+        ({"subject": "You won!!!"}, "exclamation"),
+        ({"subject": "x" * 100}, "its end is not seen"),
+        ({"html": f"<p>{LINK}</p>"}, "no text"),
+        ({"text": f"{LINK} https://elsewhere.example/"}, "leads to elsewhere.example"),
+        (
+            {"html": f"{LINK}<a href='https://elsewhere.example/'>fair.example</a>", "text": LINK},
+            "for a fraud",
+        ),
+        (
+            {"html": f"{LINK}<img alt='' src='https://elsewhere.example/a.png'>", "text": LINK},
+            "learns who reads",
+        ),
+    ],
+)
+def test_what_is_warned_of(parts, says):
+    told = found(**parts)
+    assert not told.errors
+    assert says in " ".join(str(warning) for warning in told.warnings)
+
+
+def test_good_words_are_neither_refused_nor_warned_of():
+    told = found(
+        subject="You won {{ prize }}",
+        text=f"Claim it by {{{{ at }}}}:\n{LINK}\n{{{{ site_url }}}}/draws/",
+        html=f"<p style='color:red'>You won <b>{{{{ prize }}}}</b>.</p><p><a href=\"{LINK}\">Claim it</a><br>"
+        "<a href='{{ site_url }}/draws/'>fair.example</a> <a href='mailto:a@b.example'>write</a></p>",
+        sms=f"You won: {LINK}",
+    )
+    assert (told.errors, told.warnings) == ([], [])
