@@ -46,7 +46,7 @@ def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) 
     what it opens. In lists too, where nobody reads links, and each would ask the database.
     """
     for own in _choices(delivery, kind):
-        with _manners_of(delivery, own):
+        with manners_of(delivery, own):
             values = values_of(delivery, kind, for_links=for_links)
             try:
                 return render_words(site_engine(), kind, values, own)
@@ -58,7 +58,7 @@ def words_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) 
 def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words, str]:
     """Subject, text and HTML of a delivery by e-mail, with its foot. Raises as `words_of` does."""
     for own in _choices(delivery, kind):
-        with _manners_of(delivery, own):
+        with manners_of(delivery, own):
             values = values_of(delivery, kind)
             try:
                 words = render_words(site_engine(), kind, values, own)
@@ -90,7 +90,7 @@ def _next_choice(own: OwnWords | None, error: Exception) -> None:
 def text_of(delivery: "Delivery", kind: Kind, *, for_links: str | None = None) -> str:
     """What a delivery says by SMS or WhatsApp, with how to stop it. Raises, and hides links, as `words_of` does."""
     for own in _choices(delivery, kind):
-        with _manners_of(delivery, own):
+        with manners_of(delivery, own):
             values = values_of(delivery, kind, for_links=for_links)
             try:
                 text = render_text(site_engine(), kind, values, own)
@@ -214,9 +214,14 @@ def site_engine() -> Engine:
 
 
 @contextmanager
-def _manners_of(delivery: "Delivery", own: OwnWords | None = None) -> Iterator[None]:
+def manners_of(delivery: "Delivery", own: OwnWords | None = None) -> Iterator[None]:
+    """The language and the clock of whoever reads it. Taken once around many letters, it costs each of them little."""
     language = own.language if own is not None else _spoken(delivery.language)
-    with translation.override(language), timezone.override(zone_of(delivery.time_zone)):
+    zone = zone_of(delivery.time_zone)
+    if translation.get_language() == language and timezone.get_current_timezone() is zone:
+        yield
+        return
+    with translation.override(language), timezone.override(zone):
         yield
 
 

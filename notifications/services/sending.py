@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 import structlog
 from django.db import connection, transaction
@@ -23,6 +24,7 @@ from notifications.kinds import Channel
 from notifications.limits import HORIZON_S, Bucket, LimitUnavailableError, NoSlotError, bucket_of
 from notifications.mail_links import FIRST_VERSION
 from notifications.models import Delivery, DeliveryQuerySet, Message, SkipReason, State, SuppressionReason
+from notifications.rendering import manners_of
 from notifications.services.composing import compose
 from notifications.services.consent import Wishes, held_until, refusal, wishes_of
 from notifications.services.devices import devices_for, note_devices
@@ -261,19 +263,28 @@ def _suppress(delivery: Delivery, answer: Answer, *, now: dt.datetime) -> None:
 def _render(
     batch: Iterable[Delivery], versions: Mapping[int, int], results: list[Result], now: dt.datetime
 ) -> list[_Ready]:
-    ready = []
-    batch = list(batch)
-    devices = devices_for(batch)
-    for delivery in batch:
-        try:
-            letter = compose(delivery, link_version=versions.get(delivery.pk, FIRST_VERSION))
-        except Exception as error:  # a template or a link function of any app may raise anything
-            log.exception("rendering_failed", kind=delivery.message.kind, delivery=str(delivery.handle))
-            answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
-            results.append(_failed(delivery, answer, now))
-            continue
-        ready.append(_Ready(delivery, replace(letter, devices=devices.get(delivery.pk, ()))))
-    return ready
+    ready: list[_Ready] = []
+    for _manners, readers in groupby(batch, key=attrgetter("language", "time_zone")):
+        same = list(readers)
+        with manners_of(same[0]):
+            for delivery in same:
+                try:
+                    letter = compose(delivery, link_version=versions.get(delivery.pk, FIRST_VERSION))
+                except Exception as error:  # a template or a link function of any app may raise anything
+                    log.exception(
+                        "rendering_failed", kind=delivery.message.kind, delivery=str(delivery.handle)
+                    )
+                    answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
+                    results.append(_failed(delivery, answer, now))
+                else:
+                    ready.append(_Ready(delivery, letter))
+    devices = devices_for([item.delivery for item in ready])
+    return [
+        replace(item, letter=replace(item.letter, devices=devices[item.delivery.pk]))
+        if item.delivery.pk in devices
+        else item
+        for item in ready
+    ]
 
 
 def _mark(ready: Sequence[_Ready], now: dt.datetime) -> list[_Ready]:

@@ -124,3 +124,31 @@ def test_a_worker_killed_while_mailgun_holds_its_batch_leaves_nobody_out_and_tel
     assert set(mailgun.counts.values()) == {2}
     keys = Counter(mail.variables["delivery"] for mail in mailgun.mails)
     assert set(keys.values()) == {1}
+
+
+@pytest.fixture
+def signing_site(cloned_db, mailgun):
+    """The environment of the site that is started after this knows by what Mailgun signs."""
+    cloned_db.env["MAILGUN_WEBHOOK_SIGNING_KEY"] = mailgun.signing_key
+
+
+def test_the_running_site_hears_what_mailgun_tells(signing_site, live_site, mailgun):
+    say("test.mail", recipients=crowd(4), now=timezone.now())
+    process_notifications(now=timezone.now())
+    delivered, bounced, complained, forged = mailgun.mails
+    told = [
+        mailgun.tell(delivered, "delivered"),
+        mailgun.fail(bounced),
+        mailgun.tell(complained, "complained"),
+    ]
+    assert [mailgun.call(live_site.url, one) for one in (*told, *told)] == [200] * 6
+    mailgun.signing_key = "another"
+    assert mailgun.call(live_site.url, mailgun.fail(forged)) == 401
+    found = dict(Delivery.objects.values_list("address", "state"))
+    assert [found[mail.recipient] for mail in mailgun.mails] == [
+        State.DELIVERED,
+        State.BOUNCED,
+        State.COMPLAINED,
+        State.HANDED,
+    ]
+    assert Suppression.objects.count() == 2
