@@ -264,6 +264,8 @@ def _render(
     batch: Iterable[Delivery], versions: Mapping[int, int], results: list[Result], now: dt.datetime
 ) -> list[_Ready]:
     ready: list[_Ready] = []
+    batch = list(batch)
+    devices = devices_for(batch)
     for _manners, readers in groupby(batch, key=attrgetter("language", "time_zone")):
         same = list(readers)
         with manners_of(same[0]):
@@ -277,14 +279,8 @@ def _render(
                     answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
                     results.append(_failed(delivery, answer, now))
                 else:
-                    ready.append(_Ready(delivery, letter))
-    devices = devices_for([item.delivery for item in ready])
-    return [
-        replace(item, letter=replace(item.letter, devices=devices[item.delivery.pk]))
-        if item.delivery.pk in devices
-        else item
-        for item in ready
-    ]
+                    ready.append(_Ready(delivery, replace(letter, devices=devices.get(delivery.pk, ()))))
+    return ready
 
 
 def _mark(ready: Sequence[_Ready], now: dt.datetime) -> list[_Ready]:
