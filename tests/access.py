@@ -391,6 +391,7 @@ NOBODYS_OWN = {
     "draws/<slug:slug>/",
     "draws/<slug:slug>/enter/",
     "draws/<slug:slug>/leave/",
+    "draws/<slug:slug>/live/",
     "draws/<slug:slug>/results/",
     "draws/<slug:slug>/verify/",
     "draws/<slug:slug>/proof.json",
@@ -425,6 +426,9 @@ NOBODYS_OWN = {
     # allauth's, which looks only among the keys of who asks.
     "accounts/2fa/webauthn/keys/<int:pk>/edit/",
     "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+    # Pictures and links of mails: whoever has the mail opens them, signed in or not.
+    "api/track/notification/<uuid:handle>/open/",
+    "api/track/notification/<uuid:handle>/click/",
 }
 
 # Not addresses of ours: the admin's answer to what it does not have, and its list of one app's tables.
