@@ -50,6 +50,8 @@ FORMS: Mapping[str, Form] = {
     "notifications:preferences": Form("profile"),
     "notifications:phone": _ACCOUNT,
     "notifications:revoke_links": Form("profile"),
+    "notifications:push_devices": Form("profile"),
+    "notifications:remove_push_device": Form("profile"),
     "notifications:preferences_by_link": _LINK,
     "notifications:confirm_promotions": _LINK,
     # One click of a mail program comes from its provider's address, for all its readers: the wide limit.

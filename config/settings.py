@@ -8,6 +8,7 @@ import contextlib
 import hmac
 import os
 import secrets
+from email.utils import parseaddr
 from pathlib import Path
 
 import django_stubs_ext
@@ -398,6 +399,17 @@ TRACK_MAILS = env.bool("TRACK_MAILS", default=True)
 MAILBOX_DIR = DATA_DIR / "mailbox"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Fairground <hello@fairground.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Push messages to browsers: the key by which push services know the site. Without it there are none.
+VAPID_PRIVATE_KEY = (
+    _kept_secret("VAPID_PRIVATE_KEY", secrets.token_urlsafe(32))
+    if EMBEDDED
+    else env.str("VAPID_PRIVATE_KEY", default="")
+)
+VAPID_SUBJECT = env.str("VAPID_SUBJECT", default=f"mailto:{parseaddr(DEFAULT_FROM_EMAIL)[1]}")
+if VAPID_PRIVATE_KEY:
+    NOTIFICATION_CHANNELS["push"] = "notifications.channels.push.PushSender"
+# Not of the environment: a member's browser names where it is written to, so only tests let that be inside.
+PUSH_INSIDE = False
 
 if not EMBEDDED:
     # Probes and scrapers ask the process itself, inside the network.

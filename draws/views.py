@@ -122,7 +122,7 @@ def _detail_context(request: HttpRequest, draw: Draw) -> dict[str, Any]:
     return {
         "draw": draw,
         "phase": state["phase"],
-        "live": state if state["token"] or state["reveal"] else None,
+        "live_state": state if state["token"] or state["reveal"] else None,
         "prizes": prizes,
         "prize_count": sum(prize.quantity for prize in prizes),
         "prize_total": sorted(prize_totals(draw).items()),

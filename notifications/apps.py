@@ -23,6 +23,7 @@ class NotificationsConfig(AppConfig):
 
         register(checks.check_templates, Tags.templates)
         register(checks.check_quiet_hours)
+        register(checks.check_push)
         register(mailgun_checks.check_mailgun)
         register(mailgun_checks.check_mailgun_in_production, deploy=True)
         consent_kinds.register_kinds()

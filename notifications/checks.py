@@ -1,4 +1,5 @@
-"""System checks: each registered kind has its templates, which render with sample values; quiet hours can be read."""
+"""System checks: each registered kind has its templates, which render with sample values; quiet hours and the key of push
+messages can be read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from django.template import Engine, TemplateDoesNotExist, TemplateSyntaxError, e
 from notifications import kinds
 from notifications.quiet_hours import parse_quiet_hours
 from notifications.rendering import LAYOUT, render_html, render_text, render_words, sample_values
+from notifications.vapid import SUBJECT, public_key_of
 
 _FOOT = {name: f"https://foot.example/{name}/" for name in kinds.FOOT_VARIABLES}
 _UNDECLARED = "\N{REPLACEMENT CHARACTER}undeclared:%s\N{REPLACEMENT CHARACTER}"
@@ -72,6 +74,23 @@ def check_quiet_hours(
         text = f"PROMOTION_QUIET_HOURS is {settings.PROMOTION_QUIET_HOURS!r}: write it like 21:00-08:00."
         return [checks.Error(text, id="notifications.E005")]
     return []
+
+
+def check_push(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E006: the key of push messages can't be read; E007: nor whom push services write to."""
+    problems: list[checks.CheckMessage] = []
+    if not settings.VAPID_PRIVATE_KEY:
+        return problems
+    try:
+        public_key_of(settings.VAPID_PRIVATE_KEY)
+    except ValueError as error:
+        problems.append(checks.Error(f"VAPID_PRIVATE_KEY: {error}", id="notifications.E006"))
+    if not SUBJECT.fullmatch(settings.VAPID_SUBJECT):
+        text = (
+            f"VAPID_SUBJECT is {settings.VAPID_SUBJECT!r}: write mailto:you@your.site or https://your.site."
+        )
+        problems.append(checks.Error(text, id="notifications.E007"))
+    return problems
 
 
 def _strict_engine() -> Engine:

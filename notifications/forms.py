@@ -56,10 +56,12 @@ class CodeForm(forms.Form):
     )
 
 
-def roads_to(who: Recipient) -> frozenset[Channel]:
-    """The channels by which somebody can be reached here: set up on this site, and to an address shown to be theirs."""
+def roads_to(who: Recipient, *, has_device: bool) -> frozenset[Channel]:
+    """The channels by which somebody can be reached here: set up on this site, and to an address shown to be theirs, or to
+    a device that they switched on."""
     usable = {Channel.IN_APP, *sending_channels()}
-    return frozenset(usable if who.phone else usable - set(BY_PHONE))
+    missing = {*(() if who.phone else BY_PHONE), *(() if has_device else (Channel.PUSH,))}
+    return frozenset(usable - missing)
 
 
 class PreferencesForm(forms.Form):

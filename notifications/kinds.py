@@ -124,6 +124,8 @@ class Kind:
                 raise KindError(f"{self.name}: {channel!r} → {reach!r} is no channel and reach")
         if self.channels.get(Channel.IN_APP) == Reach.OUTSIDERS:
             raise KindError(f"{self.name}: people without an account have no inbox")
+        if self.channels.get(Channel.PUSH) == Reach.OUTSIDERS:
+            raise KindError(f"{self.name}: people without an account have no device here")
         if Channel.WEBHOOK in self.channels and (self.links or self.params):
             raise KindError(f"{self.name}: what is told by webhook is nobody's own: no links, no params")
         names = [*self.variables, *self.params, *self.links]

@@ -5,6 +5,7 @@ A link is opened by mail scanners too: opening one never changes anything.
 
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -24,6 +25,7 @@ from notifications.links import is_genuine, row_of
 from notifications.mail_links import PREFERENCES, UNSUBSCRIBE, delivery_of, link_version_of, links_of
 from notifications.models import Correspondent, Delivery
 from notifications.recipients import Recipient
+from notifications.services.devices import devices_of
 from notifications.services.preferences import (
     ConfirmationError,
     GoneError,
@@ -36,6 +38,7 @@ from notifications.services.preferences import (
     who_reads,
 )
 from notifications.services.proving import is_offered as phone_is_offered
+from notifications.vapid import public_key_of
 
 ONE_CLICK, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"  # RFC 8058 §3.2
 
@@ -136,7 +139,9 @@ def _preferences(
     has_account = who.member_id is not None
     standing = standing_of(who, now=now)
     data = request.POST if request.method == "POST" else None
-    roads = roads_to(who)
+    can_push = bool(settings.VAPID_PRIVATE_KEY)
+    devices = devices_of(member_id=who.member_id) if can_push and who.member_id is not None else []
+    roads = roads_to(who, has_device=bool(devices))
     form = PreferencesForm(data, standing=standing, has_account=has_account, roads=roads)
     if data is not None and form.is_valid():
         try:
@@ -189,6 +194,8 @@ def _preferences(
             "always": always,
             "standing": standing,
             "by_link": by_link,
+            "devices": devices,
+            "push_key": public_key_of(settings.VAPID_PRIVATE_KEY) if can_push and not by_link else "",
             "may_add_phone": not by_link and phone_is_offered() and not who.phone,
             "address": _veiled(who.address),
             "time_zone": who.time_zone,

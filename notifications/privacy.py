@@ -18,6 +18,7 @@ from notifications.models import (
     Message,
     PhoneCode,
     Preference,
+    PushDevice,
     SequenceTurn,
     State,
     Stop,
@@ -63,6 +64,7 @@ def export(*, person: Person) -> dict[str, Any]:
             for delivery in deliveries
         ],
         "wishes": _wishes_of(person),
+        "devices": _devices_of(person),
         "to_come": list(
             _turns_of(person)
             .filter(ended_at=None)
@@ -106,9 +108,11 @@ def erase(*, person: Person) -> dict[str, int]:
         ),
         state=Case(When(state__in=open_states, then=Value(State.CANCELLED)), default=F("state")),
     )
+    devices = PushDevice.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
     codes = PhoneCode.objects.filter(member=person.member).delete()[0] if person.member is not None else 0
     return {
         "deliveries": count,
+        "devices": devices,
         "turns": _forget_turns(person),
         "phone_codes": codes,
         **_forget_wishes(person),
@@ -178,6 +182,14 @@ def _wishes_of(person: Person) -> dict[str, Any]:
             suppressed.values("address", "channel", "reason", "note", "suppressed_at", "lifted_at")
         ),
     }
+
+
+def _devices_of(person: Person) -> list[dict[str, Any]]:
+    """Their browsers; whoever has the address and keys of one could write to it, so they are left out."""
+    if person.member is None:
+        return []
+    devices = PushDevice.objects.filter(member=person.member).order_by("pk")
+    return [dict(row) for row in devices.values("name", "made_at", "last_ok_at", "gone_at")]
 
 
 def _keys(person: Person) -> list[str]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import mailgun_hooks, phone_views, preference_views, twilio_hooks, views
+from notifications import mailgun_hooks, phone_views, preference_views, push_views, twilio_hooks, views
 
 app_name = "notifications"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("preferences/confirm/<str:token>/", preference_views.confirm, name="confirm_promotions"),
     path("preferences/<str:token>/", preference_views.preferences_by_link, name="preferences_by_link"),
     path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
+    path("push-worker.js", push_views.worker, name="push_worker"),
+    path("push/devices/", push_views.devices, name="push_devices"),
+    path("push/devices/<uuid:public_id>/remove/", push_views.remove, name="remove_push_device"),
     path("accounts/phone/", phone_views.phone, name="phone"),
     path("webhooks/twilio/status/<str:key>/", twilio_hooks.twilio_status, name="twilio_status"),
     path("webhooks/twilio/inbound/", twilio_hooks.twilio_inbound, name="twilio_inbound"),

@@ -86,6 +86,9 @@ PAGES = {
     "preferences/<str:token>/": row(EVERYONE, "*********", token="preferences_token"),
     "preferences/confirm/<str:token>/": row(EVERYONE, "*********", token="confirm_token"),
     "unsubscribe/<str:token>/": row(EVERYONE, EVERYONE, token="unsubscribe_token"),
+    "push-worker.js": row(EVERYONE),
+    "push/devices/": row("1........", "1********"),
+    "push/devices/<uuid:public_id>/remove/": row(LED_NO_POST, "s*-------", public_id="push_device"),
     "accounts/phone/": row(MEMBERS, MEMBERS),
     "webhooks/twilio/status/<str:key>/": row(
         NO_POST, NOBODY, key="no_key"

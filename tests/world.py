@@ -57,6 +57,7 @@ from notifications.models import (
     Endpoint,
     Message,
     Preference,
+    PushDevice,
     State,
     Stop,
     Suppression,
@@ -67,6 +68,7 @@ from notifications.segments import Condition
 from notifications.services import notify, process_notifications
 from notifications.services.audiences import save_segment
 from notifications.services.broadcasts import save_broadcast, save_broadcast_words
+from notifications.services.devices import add_device
 from notifications.services.endpoints import add_endpoint
 from notifications.services.preferences import stop_by_link
 from notifications.services.sequence_writing import add_step, save_sequence, save_step_words
@@ -78,6 +80,7 @@ from payments.standin.services import begin
 from tests.api.keys import make_key
 from tests.draws.factories import CASH, import_csv, make_draft, make_draw, make_executed, make_frozen
 from tests.factories import admin, alice, bob, carol, make_user
+from tests.fakes.push import FakeBrowser
 from tests.payments.asking import ask
 from tests.payments.shop import dispute, kept_event, paid, refund_of, withdrawal_of
 
@@ -172,6 +175,7 @@ def build_world() -> World:
     leaving = request_erasure(person=person_at("leaving@example.org"), by=admin(), reason="Case 1", now=now)
     asked = Correspondent.objects.create(person_key="email:asked@example.org", promotions_asked_at=now)
     mail_to_alice = _wishes(now, number=0)
+    device = _device(now, number=0)
     schedule, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
     letter = Delivery.objects.filter(member_id=alice().pk, channel="in_app").latest("pk")
     entry = LedgerEntry.objects.filter(postings__account__owner=alice(), kind="prize.paid").latest("pk")
@@ -195,6 +199,7 @@ def build_world() -> World:
             "mail": NewestMails()[0],
             "erasure_token": make_token(purpose=ERASURE_LINK, row=leaving.public_id, version=leaving.version),
             "accounts.erasure": leaving.pk,
+            "push_device": device.public_id,
             "preferences_token": make_token(purpose=PREFERENCES, row=mail_to_alice.handle, version=1),
             "unsubscribe_token": make_token(purpose=UNSUBSCRIBE, row=mail_to_alice.handle, version=1),
             "confirm_token": make_token(purpose=CONFIRM, row=asked.public_id, version=asked.asked_version),
@@ -269,6 +274,14 @@ def build_world() -> World:
             "django_celery_results.groupresult": GroupResult.objects.create(group_id="one").pk,
             "django_celery_results.taskresult": TaskResult.objects.create(task_id="one").pk,
         }
+    )
+
+
+def _device(now: dt.datetime, *, number: int) -> PushDevice:
+    """A browser that Alice switched on; what is sent there goes nowhere (192.0.2.0/24 is for documents)."""
+    said = FakeBrowser(f"https://192.0.2.1/push/{number}").subscription
+    return add_device(
+        member=alice(), endpoint=said["endpoint"], **said["keys"], user_agent="Firefox/140 (Android)", now=now
     )
 
 
@@ -349,6 +362,7 @@ def fill_world(numbers: Iterable[int]) -> None:
             person=person_at(f"leaving{number}@example.org"), by=admin(), reason=f"Case 2.{number}", now=now
         )
         _wishes(now, number=number)
+        _device(now, number=number)
         Alarm.objects.create(key=f"more-{number}", title="x", mend="x", raised_at=now)
         FailedSignIn.objects.create(
             username=f"bob{number}@example.org", ip_address="192.0.2.1", failures_since_start=1

@@ -131,6 +131,8 @@ class AudienceAdmin(ManyAdmin):
     def count_view(self, request: HttpRequest) -> HttpResponse:
         """How many people the chosen rules are: a part of the page, asked for while one chooses."""
         self.insist(request)
+        if request.method != "POST":
+            return HttpResponse(status=204)  # a part of a page, and nothing by itself
         form = AudienceForm(request.POST)
         form.is_valid()  # a name may be missing still
         return TemplateResponse(request, "admin/notifications/many/count.html", counted(form.conditions))

@@ -42,6 +42,7 @@ class Answer:
 
     `line_broke`: not about this letter, the line to the provider failed. `retry_after`: do not ask again before.
     `bad_address`: the address takes nothing, now or ever (a hard bounce), so nothing is sent there any more.
+    `took` and `gone`: ids of the letter's devices that took it, and of those that there are no more.
     `opted_out`: its owner told the provider to send nothing more (STOP).
     """
 
@@ -53,6 +54,18 @@ class Answer:
     retry_after: dt.timedelta | None = None
     bad_address: bool = False
     opted_out: bool = False
+    took: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Device:
+    """A browser that takes push messages: where its push service takes them, and the keys by which it opens them."""
+
+    id: int
+    endpoint: str
+    p256dh: str
+    auth: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Letter:
     """One message to one person, in words. `key` is our id of it: 32 hex digits, the same at each attempt.
 
     `html` and `subject` stay empty where a channel has none. `about` and `values` are what the message is made of, for
-    programs; `secret` is what such a receiver checks our signature by.
+    programs; `secret` is what such a receiver checks our signature by. `url` is the page it is about; `devices` are those
+    that are told at once, until `expires_at` at the latest.
     """
 
     key: str
@@ -69,12 +83,15 @@ class Letter:
     subject: str
     text: str
     html: str = ""
+    url: str = ""
     kind: str = ""
     about: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     secret: str = ""
     message_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    expires_at: dt.datetime | None = None
+    devices: Sequence[Device] = ()
 
 
 @dataclass(frozen=True)

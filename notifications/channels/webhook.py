@@ -1,22 +1,21 @@
 """Messages to other programs: signed Standard Webhooks for any address, and the tongues of Discord and Telegram.
 
-Addresses are typed by people, so each is looked up here and connected to by number: nothing inside the site's own network
-is ever asked, whatever a name leads to at that moment, and no redirect is followed.
+Addresses are typed by people, so each is asked only on the open net (`outside.py`), and no redirect is followed.
 """
 
 import datetime as dt
-import ipaddress
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs
 
 import urllib3
 from django.conf import settings
 
+from notifications.channels import outside
+from notifications.channels.outside import AddressError, short
 from notifications.channels.seam import TEXT_LIMIT, Answer, Found, Letter, Outcome, Sought
 from notifications.standard_webhooks import signature
 
@@ -29,10 +28,6 @@ ANSWER_BYTES = 4_096
 _GONE = frozenset({404, 410})
 _TRY_AGAIN = frozenset({408, 425, 429})
 _LONGEST_WAIT = dt.timedelta(hours=1)
-
-
-class AddressError(ValueError):
-    """Nothing may be sent to this address. The message says what to do."""
 
 
 class WebhookSender:
@@ -62,13 +57,13 @@ class WebhookSender:
     def _post(self, letter: Letter) -> Answer:
         try:
             parts = checked(letter.address)
-            number = _number_of(parts)
+            number = outside.number_of(parts, inside=settings.WEBHOOKS_INSIDE)
         except AddressError as error:
             return Answer(Outcome.PERMANENT, "address", str(error))
         except OSError as error:
-            return Answer(Outcome.TEMPORARY, "lookup", _short(error))
+            return Answer(Outcome.TEMPORARY, "lookup", short(error))
         body, headers = _dressed(letter, parts)
-        pool = _pool(parts, number)
+        pool = outside.pool_to(parts, number, timeout=TIMEOUT)
         try:
             answer = pool.request(
                 "POST",
@@ -87,11 +82,11 @@ class WebhookSender:
             text = answer.read(ANSWER_BYTES, decode_content=True).decode(errors="replace")
             answer.close()
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            return Answer(Outcome.TEMPORARY, "connect", _short(error))
+            return Answer(Outcome.TEMPORARY, "connect", short(error))
         except (urllib3.exceptions.SSLError, UnicodeError, ValueError) as error:
-            return Answer(Outcome.TEMPORARY, "line", _short(error))
+            return Answer(Outcome.TEMPORARY, "line", short(error))
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Answer(Outcome.LOST, "line", _short(error))
+            return Answer(Outcome.LOST, "line", short(error))
         finally:
             pool.close()
         return _answer_of(answer.status, dict(answer.headers), text)
@@ -99,55 +94,12 @@ class WebhookSender:
 
 def checked(address: str) -> SplitResult:
     """The parts of an address that may be posted to. Raises `AddressError`."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        raise AddressError("This is no address of the web. Copy it whole, from https:// on.") from None
-    if parts.scheme != "https" and not (settings.WEBHOOKS_INSIDE and parts.scheme == "http"):
-        raise AddressError("The address has to begin with https://.")
-    if not parts.hostname or parts.username or parts.password or parts.fragment:
-        raise AddressError("Write a host and a path, without a user, a password or a #.")
-    if not settings.WEBHOOKS_INSIDE and port not in (None, 443):
-        raise AddressError("Only port 443 may be named.")
+    parts = outside.checked(address, inside=settings.WEBHOOKS_INSIDE)
     if parts.hostname == TELEGRAM_HOST and "chat_id" not in parse_qs(parts.query):
         raise AddressError(
             "Write Telegram's address like https://api.telegram.org/bot…/sendMessage?chat_id=…."
         )
     return parts
-
-
-def _number_of(parts: SplitResult) -> str:
-    """The first number of the host, when all of its numbers are on the open net. Raises `AddressError` and OSError."""
-    assert parts.hostname is not None
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    numbers = [str(entry[4][0]) for entry in found]
-    if not settings.WEBHOOKS_INSIDE:
-        for number in numbers:
-            if not _is_outside(number):
-                raise AddressError("The host is inside a private network. Name one on the open net.")
-    return numbers[0]
-
-
-def _is_outside(number: str) -> bool:
-    address = ipaddress.ip_address(number.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return address.is_global and not address.is_multicast and (mapped is None or bool(mapped.is_global))
-
-
-def _pool(parts: SplitResult, number: str) -> urllib3.HTTPConnectionPool:
-    """A connection to exactly that number, which still has to show the certificate of the name."""
-    if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(number, parts.port or 80, timeout=TIMEOUT, maxsize=1)
-    return urllib3.HTTPSConnectionPool(
-        number,
-        parts.port or 443,
-        timeout=TIMEOUT,
-        maxsize=1,
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
-    )
 
 
 def _target(parts: SplitResult) -> str:
@@ -220,9 +172,3 @@ def _wait(headers: Mapping[str, str], text: str) -> dt.timedelta | None:
         if seconds > 0:
             return min(dt.timedelta(seconds=seconds), _LONGEST_WAIT) if seconds < 1e6 else _LONGEST_WAIT
     return None
-
-
-def _short(error: Exception) -> str:
-    """Never the address: whoever has that of a chat's webhook may write there."""
-    reason = getattr(error, "reason", None) or error.__cause__
-    return type(reason or error).__name__

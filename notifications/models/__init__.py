@@ -17,6 +17,7 @@ from notifications.models.consent import (
     SuppressionReason,
     What,
 )
+from notifications.models.devices import PushDevice
 from notifications.models.endpoints import Endpoint
 from notifications.models.events import DeliveryEvent, DeliveryEventQuerySet, Happening
 from notifications.models.outbox import (
@@ -50,6 +51,7 @@ __all__ = [
     "PhoneAnswer",
     "PhoneCode",
     "Preference",
+    "PushDevice",
     "Segment",
     "Sequence",
     "SequenceStep",

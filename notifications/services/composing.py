@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Callable
 
+from django.urls import reverse
+
 from notifications import kinds
 from notifications.channels.seam import Letter
-from notifications.kinds import Channel, Kind
+from notifications.kinds import Category, Channel, Kind
 from notifications.mail_links import links_of
 from notifications.models import Delivery
 from notifications.rendering import mail_of, text_of, words_of
@@ -65,9 +67,40 @@ def _post(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     )
 
 
+def _push(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
+    """The opening words; its page is the message in the inbox, of which its own handle is an address too."""
+    words = words_of(delivery, kind, for_links="")
+    return Letter(
+        key=delivery.handle.hex,
+        address=delivery.address,
+        name="",
+        subject=words.subject,
+        text=opening_of(words.text),
+        url=reverse("notifications:letter", args=[delivery.handle]),
+        kind=kind.name,
+        headers={"Urgency": _URGENCY[kind.category]},
+        expires_at=delivery.message.expires_at,
+    )
+
+
+def opening_of(text: str) -> str:
+    """The first paragraph of a text, without addresses of pages and without words that only lead up to what follows."""
+    for paragraph in text.split("\n\n"):
+        opening = " ".join(word for word in paragraph.split() if not word.startswith(("http://", "https://")))
+        sentences, stop, last = opening.rpartition(". ")
+        if last.endswith(":"):
+            opening = sentences + stop.rstrip()
+        if opening:
+            return opening
+    return ""
+
+
+# RFC 8030 §5.3: how much of a battery it is worth.
+_URGENCY = {Category.TRANSACTIONAL: "high", Category.SERVICE: "normal", Category.PROMOTIONAL: "low"}
 _COMPOSERS: dict[Channel, Callable[[Delivery, Kind, int], Letter]] = {
     Channel.EMAIL: _mail,
     Channel.SMS: _text,
     Channel.WHATSAPP: _text,
     Channel.WEBHOOK: _post,
+    Channel.PUSH: _push,
 }

@@ -143,7 +143,9 @@ def site_quiet_hours(text: str) -> QuietHours | None:
 def is_offered(kind: Kind, channel: Channel, *, has_account: bool) -> bool:
     """Whether messages of this kind reach such a person by this channel at all."""
     reach = kind.channels.get(channel)
-    if reach is None or channel == Channel.WEBHOOK or (channel == Channel.IN_APP and not has_account):
+    if reach is None or channel == Channel.WEBHOOK:
+        return False
+    if channel in (Channel.IN_APP, Channel.PUSH) and not has_account:
         return False
     if channel != Channel.IN_APP and channel not in sending_channels():
         return False

@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import record
 from notifications import kinds
+from notifications.channels.outside import AddressError
 from notifications.channels.registry import sender_class
 from notifications.channels.seam import Answer, Letter, Outcome
-from notifications.channels.webhook import AddressError, checked
+from notifications.channels.webhook import checked
 from notifications.kinds import Channel
 from notifications.models import WAITING, Delivery, Endpoint, State
 from notifications.standard_webhooks import secret_of

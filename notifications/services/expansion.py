@@ -46,7 +46,7 @@ WITH page AS MATERIALIZED (
     FROM page CROSS JOIN unnest(%(channels)s::text[], %(reaches)s::text[]) AS road(channel, reach)
     WHERE (road.reach = 'everyone' OR member_id IS NULL)
         AND CASE road.channel WHEN 'in_app' THEN member_id IS NOT NULL ELSE {reached_at} <> '' END
-        {wishes}
+        {devices} {wishes}
     {conflict}
     RETURNING recipient_key
 )
@@ -72,6 +72,10 @@ _WISHES = """AND NOT EXISTS (
         SELECT FROM notifications_stop AS stop
         WHERE road.channel = 'in_app' AND stop.channel = 'in_app' AND stop.kind = %(kind)s
             AND stop.about = %(about)s AND stop.person_key = page.recipient_key)"""
+# Push messages are planned only for who has switched a browser on; which one is asked when they are sent.
+_DEVICES = """AND (road.channel <> 'push' OR EXISTS (
+        SELECT FROM notifications_pushdevice AS device
+        WHERE device.member_id = page.member_id AND device.gone_at IS NULL))"""
 # Other programs that are told of it, once everybody has their delivery: one a message, however many people it has.
 _ANNOUNCE = """
 INSERT INTO notifications_delivery (
@@ -244,9 +248,16 @@ def _insert(
     # By one channel nobody is added twice, and counting different people among all would cost a sort.
     people = "count(*)" if len(roads) == 1 else "count(DISTINCT recipient_key)"
     wishes = _WISHES if may_refuse else ""
+    devices = _DEVICES if Channel.PUSH in roads else ""
     reached_at = _REACHED_AT if any(channel in BY_PHONE for channel in roads) else _MAILED_TO
     sql = partial(
-        _INSERT.format, source=source, consent=consent, wishes=wishes, people=people, reached_at=reached_at
+        _INSERT.format,
+        source=source,
+        consent=consent,
+        wishes=wishes,
+        people=people,
+        reached_at=reached_at,
+        devices=devices,
     )
     # ON CONFLICT costs as much again as a third of the whole insert, and hardly any query names somebody twice.
     try:

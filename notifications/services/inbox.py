@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from accounts.models import User
 from notifications import kinds
 from notifications.handles import delivery_id_of
+from notifications.kinds import Channel
 from notifications.models import Delivery, DeliveryQuerySet
 from notifications.rendering import Words, words_of
 
@@ -54,10 +55,19 @@ def letter_of(delivery: Delivery, *, with_links: bool = True) -> Letter:
 
 
 def open_letter(*, member: User, handle: uuid.UUID, now: dt.datetime) -> Letter:
-    """The member's message behind `handle`, marked as read. Raises `LetterNotFoundError`, also for another's."""
-    delivery = inbox_of(member=member, now=now).filter(pk=delivery_id_of(handle) or 0).first()
+    """The member's message behind `handle`, marked as read. Raises `LetterNotFoundError`, also for another's.
+
+    The handle of a push message leads to the copy in the inbox, or shows what it said where they keep none.
+    """
+    number = delivery_id_of(handle) or 0
+    inbox = inbox_of(member=member, now=now)
+    delivery = inbox.filter(pk=number).first()
     if delivery is None:
-        raise LetterNotFoundError(str(handle))
+        pushed = Delivery.objects.filter(pk=number, member=member, channel=Channel.PUSH)
+        delivery = pushed.select_related("message").first()
+        if delivery is None:
+            raise LetterNotFoundError(str(handle))
+        delivery = inbox.filter(message=delivery.message).first() or delivery
     if delivery.read_at is None:
         Delivery.objects.filter(pk=delivery.pk, read_at__isnull=True).update(read_at=now)
         delivery.read_at = now

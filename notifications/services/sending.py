@@ -7,7 +7,7 @@ batches that are marked `sending_at` just before they go out; `leases.py` sorts 
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -27,6 +27,7 @@ from notifications.models import Delivery, DeliveryQuerySet, Message, SkipReason
 from notifications.rendering import manners_of
 from notifications.services.composing import compose
 from notifications.services.consent import Wishes, held_until, refusal, wishes_of
+from notifications.services.devices import devices_for, note_devices
 from notifications.services.results import CLAIMED, Result, Tally, lost_answer, save_results
 from notifications.services.suppressions import suppress_address
 
@@ -228,11 +229,13 @@ def _send_batch(
     its results saved."""
     results: list[Result] = []
     dead: list[tuple[Delivery, Answer]] = []
+    heard: list[Answer] = []
     ready = _mark(_render(batch, versions, results, clock()), clock())
     try:
         answers = hand_over([item.letter for item in ready])
         for at, (item, answer) in enumerate(zip(ready, answers, strict=True)):
             results.append(_result_of(item.delivery, answer, clock(), can_be_asked=sender.can_be_asked))
+            heard.append(answer)
             if answer.bad_address or answer.opted_out:
                 dead.append((item.delivery, answer))
             broken_lines = broken_lines + 1 if answer.line_broke else 0
@@ -240,6 +243,7 @@ def _send_batch(
                 raise ChannelDown(answer.code, answer.text)
     finally:
         save_results(results, tally)
+        note_devices(heard, now=clock())
         for delivery, answer in dead:
             _suppress(delivery, answer, now=clock())
     return broken_lines
@@ -260,6 +264,8 @@ def _render(
     batch: Iterable[Delivery], versions: Mapping[int, int], results: list[Result], now: dt.datetime
 ) -> list[_Ready]:
     ready: list[_Ready] = []
+    batch = list(batch)
+    devices = devices_for(batch)
     for _manners, readers in groupby(batch, key=attrgetter("language", "time_zone")):
         same = list(readers)
         with manners_of(same[0]):
@@ -273,7 +279,7 @@ def _render(
                     answer = Answer(Outcome.TEMPORARY, "template", f"{type(error).__name__}: {error}"[:500])
                     results.append(_failed(delivery, answer, now))
                 else:
-                    ready.append(_Ready(delivery, letter))
+                    ready.append(_Ready(delivery, replace(letter, devices=devices.get(delivery.pk, ()))))
     return ready
 
 

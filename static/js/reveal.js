@@ -71,7 +71,8 @@ export function startReveal({ begins_at: beginsAt, step, more, winners }, atEnd)
 
   const end = () => {
     clearTimeout(timer);
-    section.dataset.state = "over";
+    for (const other of document.querySelectorAll("[data-until-shown]")) other.hidden = true;
+    for (const other of document.querySelectorAll("[data-when-shown]")) other.hidden = false;
     part("stage").hidden = true;
     part("all").hidden = true;
     part("title").textContent = section.dataset.wordOver;

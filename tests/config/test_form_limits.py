@@ -47,6 +47,7 @@ def test_every_name_in_the_table_is_one_of_an_address():
         "notifications:preferences_by_link": ["x"],
         "notifications:confirm_promotions": ["x"],
         "notifications:unsubscribe": ["x"],
+        "notifications:remove_push_device": ["c" * 8 + "-0000-4000-8000-" + "c" * 12],
     }
     for name in FORMS:
         assert reverse(name, args=arguments.get(name, []))

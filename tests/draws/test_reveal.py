@@ -100,6 +100,7 @@ class TestPage:
         assert read_token(state["token"], timezone.now()).topics == (f"draw:{draw.slug}",)
         assert state["reveal"] is None
         assert "Alice W." not in page + json.dumps(state)
+        assert "badge--live" not in page or state["phase"] == "drawing"
         assert 'id="draw-live"' in page
 
     def test_who_waits_for_the_winners_is_counted_and_nobody_else(self, client):

@@ -17,6 +17,7 @@ from tests.conftest import ClonedDatabase
 from tests.draws.factories import VOUCHER, environment, make_frozen
 from tests.live import LiveSite
 from tests.own_redis import OwnRedis
+from tests.test_pages_browser import examined
 
 MANY = [("Cup", "voucher", 0, 10)]
 PRIZES = [("Grand prize", "cash", 100_000, 1), ("Second prize", "cash", 10_000, 1), VOUCHER]
@@ -136,11 +137,18 @@ def test_two_browsers_show_the_same_winners_in_the_same_second(watch):
 
 def test_who_does_not_want_to_wait_sees_all_of_them_and_who_has_won_sees_it(watch):
     draw = make_frozen(prizes=MANY, entrants=12)
-    page = watch(draw)
+    page = watch(draw, motion="reduce", viewport={"width": 360, "height": 740})
+    badge = page.locator(".draw-hero .badge:visible")
+    expect(badge).to_have_text("Drawing now")
     services.execute_draw(draw_id=draw.pk, now=timezone.now())
     draw.refresh_from_db()
+    shown_on(page, 1)
+    assert examined(page, "while and after") == []
     page.get_by_role("button", name="Show all now").click(timeout=60_000)
     assert_all_see_the_same([page], draw)
+    expect(badge).to_have_text("Drawn")
+    assert examined(page, "while and after") == []
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     expect(page.get_by_role("heading", name="All winners are drawn")).to_be_focused()
     expect(page.get_by_text("10 / 10")).to_be_visible()
     page.get_by_role("link", name="Results and proof").click()

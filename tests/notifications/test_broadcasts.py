@@ -250,3 +250,13 @@ def test_it_is_told_how_long_it_takes(settings):
     assert in_words(channel, plan) == "3 by e-mail at 1 a second take less than a minute."
     assert duration_in_words(dt.timedelta(minutes=33)) == "33 minutes"
     assert duration_in_words(dt.timedelta(days=1, hours=2)) == "1 day 2 hours"
+
+
+def test_what_goes_to_telephones_needs_a_short_text(settings):
+    settings.NOTIFICATION_CHANNELS = {**settings.NOTIFICATION_CHANNELS, "sms": "no.such.Sender"}
+    alice()
+    made = draft(channels=["sms", "in_app"])
+    assert "write a short text in “en”" in why_not_schedule(made, now=NOW)
+    words = Parts(subject="Hello", text="Long.", sms="Short {{ name }}")
+    made = save_broadcast_words(broadcast=made, language="en", parts=words, by=admin(), now=NOW)
+    assert not why_not_schedule(made, now=NOW)

@@ -359,6 +359,7 @@ class TestDoubleOptIn:
             "test.teaser", category=Category.PROMOTIONAL, channels={Channel.IN_APP: Reach.EVERYONE}
         )
         kinds._kinds["test.teaser"] = inbox_only
+        del kinds._kinds["notifications.news"]  # broadcasts reach everybody
         html = client.get(path_of_zoe).content.decode()
         assert 'name="promotions"' not in html
 

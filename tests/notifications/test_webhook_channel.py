@@ -134,7 +134,7 @@ class TestPosting:
         settings.WEBHOOKS_INSIDE = False
         family = socket.AF_INET6 if ":" in number else socket.AF_INET
         monkeypatch.setattr(
-            "notifications.channels.webhook.socket.getaddrinfo",
+            "notifications.channels.outside.socket.getaddrinfo",
             lambda *args, **more: [
                 (family, 1, 6, "", ("93.184.216.34", 443)),
                 (family, 1, 6, "", (number, 443)),
@@ -169,7 +169,7 @@ class TestPosting:
         """The names lead to the receiver here, as a proxy would have it."""
         port = int(receiver.url.split(":")[2].split("/")[0])
         monkeypatch.setattr(
-            "notifications.channels.webhook.socket.getaddrinfo",
+            "notifications.channels.outside.socket.getaddrinfo",
             lambda *args, **more: [(socket.AF_INET, 1, 6, "", ("127.0.0.1", port))],
         )
         assert (

@@ -15,7 +15,7 @@ from notifications import kinds, overrides, variables
 from notifications.checks import check_templates
 from notifications.mail_links import MailLinks
 from notifications.models import Delivery, State, TemplateOverride, TemplateVersion
-from notifications.rendering import mail_of, words_of
+from notifications.rendering import mail_of, text_of, words_of
 from notifications.services import ContextError, process_notifications
 from notifications.services.previews import made_up_reader, preview_words, usual_words
 from notifications.services.wordings import WordingError, restore_words, save_words, send_test
@@ -294,3 +294,38 @@ class TestTrying:
 
     def test_the_kinds_of_tests_have_all_their_templates(self):
         assert not [one for one in check_templates() if "wording_test" in str(one.msg)]
+
+
+class TestTelephones:
+    """The short text of staff is what is said by SMS and WhatsApp."""
+
+    KIND = "test.everywhere"
+
+    def text(self):
+        delivery = delivery_to(alice(), kind=self.KIND)
+        return text_of(delivery, kinds.get(self.KIND))
+
+    def test_their_short_text_replaces_the_kinds_own(self):
+        save(Parts(sms="Short:\n\n{{ prize }}"), kind=self.KIND)
+        assert self.text().startswith("Short:\na bicycle")
+
+    def test_without_one_the_kinds_own_is_said(self):
+        before = self.text()
+        save(OWN, kind=self.KIND)
+        assert words_of(Delivery.objects.select_related("message").first(), kinds.get(self.KIND)).subject == (
+            "Own: a bicycle"
+        )
+        assert text_of(Delivery.objects.select_related("message").first(), kinds.get(self.KIND)) == before
+
+    def test_a_broken_one_falls_back_too(self):
+        before = self.text()
+        row = save(Parts(sms="{{ name }}"), kind=self.KIND).override
+        TemplateVersion.objects.create(
+            override=row, number=2, sms="{{ no_more }}", made_at=NOW, made_by=admin()
+        )
+        TemplateOverride.objects.filter(pk=row.pk).update(number=2)
+        overrides.forget()
+        delivery = Delivery.objects.select_related("message").first()
+        assert text_of(delivery, kinds.get(self.KIND)) == before
+        row.refresh_from_db()
+        assert row.broken_at is not None
