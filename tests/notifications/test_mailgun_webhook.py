@@ -87,6 +87,14 @@ def test_who_unsubscribed_there_has_unsubscribed_here(client, mailgun, mail):
     assert len(mailgun.mails) == 1
 
 
+def test_told_again_it_takes_nothing_from_who_wants_them_again(client, mailgun, mail):
+    told = mailgun.tell(mail, "unsubscribed")
+    assert tell(client, mailgun.signed(told)) == 200
+    Stop.objects.all().delete()
+    assert tell(client, mailgun.signed(told)) == 200
+    assert not Stop.objects.exists()
+
+
 def test_a_signature_counts_for_one_telling(client, mailgun, mail):
     assert tell(client, mailgun.signed(mailgun.tell(mail, "delivered"), token="a")) == 200
     forged = mailgun.signed(mailgun.fail(mail), token="a")
