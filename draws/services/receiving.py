@@ -7,7 +7,6 @@ which is deleted after a day; killed after, the sweep imports what waits.
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from typing import BinaryIO
 
@@ -75,7 +74,7 @@ def receive_upload(
                 data={"upload": str(upload.public_id), "file_sha256": digest, "bytes": size},
                 now=now,
             )
-            transaction.on_commit(partial(wake, TASK), robust=True)
+            transaction.on_commit(lambda: wake(TASK), robust=True)
     except (DrawError, IntegrityError) as error:
         # Only where it is certain that no row came of it; else the clean-up finds the file.
         default_storage.delete(stored_as)
@@ -114,7 +113,7 @@ def retry_upload(*, upload: EntryUpload, by: User | None, now: dt.datetime) -> E
                 data={"upload": str(locked.public_id)},
                 now=now,
             )
-            transaction.on_commit(partial(wake, TASK), robust=True)
+            transaction.on_commit(lambda: wake(TASK), robust=True)
     except IntegrityError as error:
         raise UploadRefusedError(
             _("The same file was uploaded again meanwhile: look at that one.")
