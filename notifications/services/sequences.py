@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection, transaction
+import structlog
+from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
 from audit.services import record
@@ -24,7 +25,11 @@ from notifications.recipients import Recipient
 from notifications.services.broadcasts import NEWS_KIND
 from notifications.services.messages import notify
 
+log = structlog.get_logger(__name__)
+
 STEP_KIND = "notifications.step"
+FAILED = "notification.step_failed"
+"""What the audit trail calls it that a step could not be said."""
 TURNS_A_ROUND = 5_000
 
 _ENROL = """
@@ -120,16 +125,34 @@ def end_about(*, about: str, now: dt.datetime) -> int:
 
 
 def take_due_turns(*, now: dt.datetime, limit: int = TURNS_A_ROUND) -> int:
-    """Say what is due; returns how many turns were taken. Any number of workers may run this at once."""
+    """Say what is due; returns how many turns were taken. Any number of workers may run this at once.
+
+    What can't be said ends without having been told, stands in the log, in the audit trail and at its step, and stops no
+    other."""
+    failed: dict[int, tuple[int, Exception]] = {}
     with transaction.atomic():
         keep_erasures_out()
         with connection.cursor() as cursor:
             cursor.execute(_TAKE, {"now": now, "limit": limit})
             batches = cursor.fetchall()
         steps = SequenceStep.objects.select_related("sequence").in_bulk({row[1] for row in batches})
-        for batch, step_id, about, values, due_at, _count in batches:
-            if batch is not None:
-                _say(steps[step_id], batch, about, values, due_at, now)
+        for batch, step_id, about, values, due_at, count in batches:
+            if batch is None:
+                continue
+            try:
+                with transaction.atomic():
+                    _say(steps[step_id], batch, about, values, due_at, now)
+            except OperationalError:  # the database's own trouble passes: all of it is tried again
+                raise
+            except Exception as error:
+                log.error("step_failed", step=step_id, about=about, error=str(error), exc_info=error)
+                SequenceTurn.objects.filter(batch=batch).update(batch=None)
+                failed[step_id] = (failed[step_id][0] if step_id in failed else 0) + count, error
+        for step_id, (people, cause) in failed.items():
+            # Texts of other errors may name somebody, and what stands in the trail stays.
+            why = str(cause) if isinstance(cause, variables.ContextError) else type(cause).__name__
+            data = {"step": step_id, "people": people, "why": why}
+            record(actor=None, action=FAILED, target=steps[step_id].sequence, data=data, now=now)
     return sum(row[5] for row in batches)
 
 
