@@ -12,10 +12,10 @@ from audit.models import Record
 from audit.services import record, target_name
 from notifications import occasions
 from notifications.models import Sequence as SequenceRow
-from notifications.models import SequenceStep
+from notifications.models import SequenceStep, SequenceTurn
 from notifications.services.audiences import usable_channels
 from notifications.services.broadcasts import BroadcastError, check_brought, insist_they_fit, vocabulary
-from notifications.services.sequences import FAILED
+from notifications.services.sequences import FAILED, call_off
 from notifications.words.parts import Parts
 
 LONGEST = dt.timedelta(days=366)
@@ -102,12 +102,13 @@ def save_step_words(
 
 
 def retire_step(*, step: SequenceStep, by: User, now: dt.datetime) -> int:
-    """Take a step out: nobody is enrolled for it any more, and who waits for it is not told; returns how many those were."""
+    """Take a step out: nobody is enrolled for it any more, and who waits for it, or whose message is not out, is not told;
+    returns how many those were."""
     with transaction.atomic():
         locked = (
             SequenceStep.objects.select_for_update(of=("self",)).select_related("sequence").get(pk=step.pk)
         )
-        count: int = locked.turns.filter(ended_at=None).update(ended_at=now)
+        count = call_off(SequenceTurn.objects.filter(step=locked), now=now)
         if locked.retired_at is None:
             locked.retired_at = now
             locked.save(update_fields=["retired_at"])

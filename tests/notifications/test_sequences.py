@@ -17,7 +17,7 @@ from notifications.occasions import Occasion, OccasionError
 from notifications.recipients import Recipient
 from notifications.services import ContextError, process_notifications
 from notifications.services.broadcasts import BroadcastError
-from notifications.services.sequence_writing import add_step, failures_by_step, save_step_words
+from notifications.services.sequence_writing import add_step, failures_by_step, retire_step, save_step_words
 from notifications.services.sequences import end_about, enrol, leave, set_active, take_due_turns
 from notifications.words.parts import Parts
 from tests.draws.factories import make_draw
@@ -137,6 +137,65 @@ def test_what_is_called_off_is_called_off_for_all():
     assert end_about(about=ABOUT, now=NOW) == 2
     run(NOW + DAY)
     assert not mail.outbox
+
+
+@pytest.mark.parametrize("is_expanded", [True, False])
+@pytest.mark.parametrize("how", ["thing", "step", "sequence"])
+def test_what_is_called_off_is_called_off_also_where_its_turn_was_taken(how, is_expanded):
+    made = sequence(DAY, useful_for=3 * DAY)
+    came(alice())
+    came(bob())
+    came(bob(), about="test.thing:2")
+    take_due_turns(now=NOW + DAY)
+    if is_expanded:
+        process_notifications(now=NOW + DAY, limit=0)
+        assert Delivery.objects.filter(state="planned").count() == 3
+    count = 3
+    if how == "thing":
+        count = end_about(about=ABOUT, now=NOW + DAY)
+    elif how == "step":
+        assert retire_step(step=made.steps.get(), by=admin(), now=NOW + DAY) == count
+    else:
+        set_active(sequence=made, is_active=False, by=admin(), now=NOW + DAY)
+        assert Record.objects.get(action="notification.sequence_off").data == {"people": count}
+    run(NOW + DAY)
+    told = [("bob@example.com", "Step 1")] if how == "thing" else []
+    assert sent() == told
+    assert count == 3 - len(told)
+    assert SequenceTurn.objects.filter(batch__isnull=False).count() == len(told), "who counts as told"
+    set_active(sequence=made, is_active=True, by=admin(), now=NOW + 2 * DAY)
+    run(NOW + 2 * DAY)
+    assert len(sent()) == (3 if how == "sequence" else len(told)), "switched on again, it goes on"
+
+
+def test_what_is_out_stays_out_when_it_is_called_off():
+    made = sequence(DAY, useful_for=3 * DAY)
+    came(alice())
+    take_due_turns(now=NOW + DAY)
+    process_notifications(now=NOW + DAY, limit=0)
+    assert came(bob()) == 1
+    run(NOW + DAY)
+    assert len(sent()) == 2
+    assert end_about(about=ABOUT, now=NOW + DAY) == 0
+    assert not Message.objects.filter(cancelled_at__isnull=False).exists()
+    set_active(sequence=made, is_active=False, by=admin(), now=NOW + DAY)
+    set_active(sequence=made, is_active=True, by=admin(), now=NOW + DAY)
+    run(NOW + DAY)
+    assert len(sent()) == 2
+
+
+def test_of_one_message_who_has_it_keeps_it_and_the_others_are_not_told():
+    sequence(DAY, useful_for=3 * DAY)
+    came(alice())
+    came(bob())
+    take_due_turns(now=NOW + DAY)
+    process_notifications(now=NOW + DAY, limit=1)
+    assert len(sent()) == 1
+    assert end_about(about=ABOUT, now=NOW + DAY) == 1
+    run(NOW + DAY)
+    assert len(sent()) == 1
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["cancelled", "handed"]
+    assert SequenceTurn.objects.filter(batch__isnull=False).count() == 1
 
 
 def test_what_comes_too_late_is_not_said():
