@@ -39,14 +39,6 @@ class Worker:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "working\n"
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        # As if five minutes had passed.
-        Delivery.objects.filter(state=State.CLAIMED).update(
-            lease_until=timezone.now() - dt.timedelta(seconds=1)
-        )
-
     def finish(self) -> None:
         assert self.process.wait(1_800) == 0
 
