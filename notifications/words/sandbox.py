@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.template import Context, Engine, Template, TemplateSyntaxError
-from django.template.base import FilterExpression, TextNode, Variable, VariableNode
+from django.template.base import FilterExpression, Node, TextNode, Variable, VariableNode
 from django.template.defaulttags import CommentNode, FirstOfNode, ForNode, IfNode, WithNode
 from django.utils.translation import gettext as _
 
@@ -34,6 +34,7 @@ _CHANGING = frozenset(
         "update",
     }
 )
+_PUTTING_OUT = (TextNode, VariableNode, FirstOfNode)
 _UNKNOWN_TAG = re.compile(r"Invalid block tag on line \d+: '([^']*)'")
 _UNKNOWN_FILTER = re.compile(r"Invalid filter: '([^']*)'")
 _UNCLOSED = re.compile(r"Unclosed tag on line (\d+): '([^']*)'\. Looking for one of: (.*)\.")
@@ -87,8 +88,30 @@ class Compiled:
     is_html: bool
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """With these values, in the language and time zone of whoever calls."""
-        return self.template.render(Context(dict(values), autoescape=self.is_html))
+        """With these values, in the language and time zone of whoever calls. Raises `TooLongError` before that much is made,
+        and whatever a filter raises."""
+        return self.template.render(_Measured(dict(values), autoescape=self.is_html))
+
+
+class _Measured(Context):
+    """Knows how much may still come out."""
+
+    room = tags.MOST
+
+
+class _Bounded(Node):
+    """A node that puts out text, as long as there is room: a loop could repeat it without end."""
+
+    def __init__(self, node: Node) -> None:
+        self.node, self.token = node, node.token
+
+    def render(self, context: Context) -> str:
+        said = self.node.render(context)
+        if isinstance(context, _Measured):
+            context.room -= len(said)
+            if context.room < 0:
+                raise tags.TooLongError
+        return said
 
 
 def compile_words(source: str, shapes: Mapping[str, Shape], *, is_html: bool) -> Compiled:
@@ -113,10 +136,12 @@ class _Reader:
         self.used: set[str] = set()
 
     def read(self, nodes: Any, known: Mapping[str, Shape], *, in_loop: bool) -> None:
-        for node in nodes:
+        for at, node in enumerate(nodes):
             line: int = getattr(getattr(node, "token", None), "lineno", 0) or 0
             if isinstance(node, CommentNode):
                 continue
+            if isinstance(node, _PUTTING_OUT):
+                nodes[at] = _Bounded(node)
             if isinstance(node, TextNode):
                 _refuse_braces(node.s, line)
             elif isinstance(node, VariableNode):

@@ -1,6 +1,7 @@
 """The template language of staff: what it knows, what it refuses, and in which words."""
 
 import contextlib
+import datetime as dt
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from notifications.words.checking import check_parts
 from notifications.words.parts import LIMITS, Parts, Vocabulary
 from notifications.words.sandbox import Shape, WordsError, compile_words
+from notifications.words.tags import TooLongError
 
 SHAPES = {
     "prize": Shape.PLAIN,
@@ -84,6 +86,57 @@ def test_it_knows_conditions_loops_and_filters():
 def test_values_are_escaped_in_html_and_nowhere_else():
     assert compiled("{{ prize }}").render({"prize": "<b>"}) == "<b>"
     assert compiled("{{ prize }}", is_html=True).render({"prize": "<b>"}) == "&lt;b&gt;"
+
+
+@pytest.mark.parametrize("filter_", ["add", "join", "default", "date"])
+def test_no_filter_makes_much_of_little(filter_):
+    """A text that doubles, or is squared, at each of many levels."""
+    levels = range(1, 40)
+    source = "{% with a0=at %}" if filter_ == "date" else "{% with a0=prize %}"
+    source += "".join(
+        "{% with a" + str(n) + "=" + ("at" if filter_ == "date" else f"a{n - 1}") + f"|{filter_}:a{n - 1} %}}"
+        for n in levels
+    )
+    source += "{{ a39|length }}" + "{% endwith %}" * 40
+    at = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
+    try:
+        said = compiled(source).render({"prize": "a prize", "at": "r" * 9 if filter_ != "date" else at})
+    except TooLongError:
+        return
+    assert int(said) < 1_000
+
+
+def test_numbers_are_added_and_lists_joined():
+    words = compiled(
+        "{{ rows|length|add:2 }} {{ prize|add:prize }} {{ rows|join:', ' }} {{ prize|join:'-' }}"
+    )
+    assert words.render({"prize": "x", "rows": ["a", "b"]}) == "4  a, b x"
+    assert (
+        compile_words("{{ rows|join:', ' }}", SHAPES, is_html=True).render({"rows": ["<", "b"]}) == "&lt;, b"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ prize }}" * 300,
+        "{% for letter in prize %}{{ prize }}{% endfor %}",
+        "{% for letter in prize %}" + "x" * 500 + "{% endfor %}",
+        "{% for letter in prize %}{% firstof prize %}{% endfor %}",
+        "{% for letter in prize %}{% if prize %}{% with x=prize %}{{ x }}{% endwith %}{% endif %}{% endfor %}",
+        "{{ rows|join:prize }}",
+    ],
+)
+def test_a_text_ends_where_no_message_is_so_long(source):
+    with pytest.raises(TooLongError, match="longer than 200000 characters"):
+        compiled(source).render({"prize": "x" * 1_000, "rows": ["x"] * 1_000})
+
+
+def test_too_long_with_sample_values_is_said():
+    source = "{% for a in prize %}" + "x" * 19_000 + "{% endfor %}"
+    samples = {**VOCABULARY.samples, "prize": "a prize, and another"}
+    told = check_parts(Parts(text=f"{LINK}{source}"), Vocabulary(SHAPES, samples, frozenset()), site_url=SITE)
+    assert "longer than 200000 characters" in str(told.errors[0])
 
 
 @given(st.text(alphabet="{}%#|.: ifendforprzeow\n'\"x", max_size=60))
