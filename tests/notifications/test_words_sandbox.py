@@ -145,6 +145,91 @@ def test_nothing_typed_raises_anything_else(source):
         compiled(source)
 
 
+BAD = "<script>alert(1)</script><!-- "
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>Hi</p>{% if rows > 5 %}<style>.x{<script>alert(1)</script><!-- {% endif %}",
+        f"{{% if prize > 5 %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}a{{% elif prize > 5 %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}a{{% elif at %}}b{{% elif not at %}}{BAD}{{% else %}}c{{% endif %}}",
+        f"{{% if prize != 5 %}}a{{% else %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}{{% if prize == 7 %}}{BAD}{{% endif %}}{{% endif %}}",
+        f"{{% for row in rows %}}{{% if forloop.counter == 3 %}}{BAD}{{% endif %}}{{% endfor %}}",
+        f"{{% for row in prize %}}a{{% empty %}}{{% if at == 3 %}}{BAD}{{% endif %}}{{% endfor %}}",
+        f"{{% with x=prize %}}{{% if x == 3 %}}{BAD}{{% endif %}}{{% endwith %}}",
+        "{% firstof prize '<script>' %}",
+        "{{ prize|default:'<script>' }}",
+        "{{ rows|join:'<script>' }}",
+        "{% with x='<script>' %}{{ x }}{% endwith %}",
+        "{% firstof '<' as prize %}",
+        "<a href='{% firstof site_url \"javascript:x\" %}'>a</a>",
+        "<a href='{{ site_url|default:\"javascript:x\" }}'>a</a>",
+        "<a href='{{ prize|yesno:\"https://a.example,javascript:x,javascript:y\" }}'>a</a>",
+        "<a href='{% if prize == 3 %}javascript:x{% else %}https://a.example{% endif %}'>a</a>",
+        "{% if prize == 3 %}<a href='javascript:x'>a</a>{% endif %}",
+        "{% if prize == 3 %}<p onclick='x'>a</p>{% endif %}",
+        "{% if prize == 3 %}</p>{% endif %}",
+        "{% if prize == 3 %}<p>{% endif %}",
+        "{% if prize == 3 %}<p {% endif %}",
+        "<p {% if prize == 3 %}onclick='x'{% endif %}>a</p>",
+        "<p {% if prize == 3 %}onclick{% endif %}>a</p>",
+        "<p title='{% if prize == 3 %}' onclick='x{% endif %}'>a</p>",
+        '<p title="{% if prize == 3 %}{{ prize|urlize }}{% endif %}">a</p>',
+        '<p title="{{ prize|urlize }}">a</p>',
+        '<p title="{% with x=prize|urlize %}{{ x }}{% endwith %}">a</p>',
+        "<{% if prize == 3 %}script{% else %}b{% endif %}>a",
+        "<s{% if prize == 3 %}cript{% endif %}>a</s>",
+        "<{% if prize %}s{% else %}b{% endif %}{% if at == 3 %}cript{% endif %}>a",
+        "{% if prize == 1 %}<{% endif %}{% if prize == 1 %}script{% endif %}{% if prize == 1 %}>{% endif %}",
+    ],
+)
+def test_what_no_sample_brings_to_light_is_looked_at(html):
+    told = found(html=f"{html} {LINK}", text=LINK)
+    assert told.errors, html
+    assert "html" not in told.compiled or any(error.part == "html" for error in told.errors)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "{% if prize == 3 %}<p>It's {{ prize }}, <b>really</b>.</p>{% elif at %}<p>No</p>{% else %}no{% endif %}",
+        "<p>{% if prize == 3 %}one{% else %}others{% endif %}</p>",
+        '<p class="{% if prize == 3 %}one{% endif %}" title=\'{{ prize|default:"it\'s" }}\'>a</p>',
+        "<ul>{% for row in rows %}<li>{{ row.name|default:'x' }}</li>{% empty %}<li>{{ at|date:'j F' }}</li>{% endfor %}</ul>",
+        "<a href='{% if prize == 3 %}{{ claim_url }}{% else %}{{ site_url }}/{% endif %}'>{% if prize %}<b>a</b>{% endif %}</a>",
+        "<a href='{{ site_url }}/{% for row in rows %}{{ row }}{% endfor %}'>a</a>{{ prize|linebreaks }}",
+        "{% with x=site_url %}<a href='{{ x }}/a/'>{% firstof prize at 'a' %}</a>{% endwith %}",
+    ],
+)
+def test_branches_that_end_what_they_begin_are_good(html):
+    told = found(html=f"{html} {LINK}", text=LINK)
+    assert (told.errors, told.warnings) == ([], [])
+
+
+def test_a_branch_is_refused_with_its_line():
+    [error] = found(html=f"<p>{LINK}</p>\n{{% if prize == 3 %}}<p>a\n<b>b</p>{{% endif %}}", text=LINK).errors
+    assert str(error).startswith("Line 3: </p> ends what is not open here")
+
+
+def test_links_of_all_branches_are_looked_at():
+    source = LINK + "{% if prize == 3 %}" + " https://{}.example/ {% endif %}"
+    told = found(
+        text=source.replace("{}", "one"),
+        html=LINK + "{% if prize == 3 %}<a href='https://two.example/'>a</a>{% endif %}",
+        sms=source.replace("https", "http"),
+    )
+    assert "not secured" in str(told.errors[0])
+    assert {warning.code for warning in told.warnings} == {"host one.example", "host two.example"}
+
+
+def test_quotes_in_a_text_inside_a_tag_end_no_attribute():
+    source = "<p title='{{ prize|default:\"' onclick='x\" }}'>a</p>"
+    assert "' onclick" not in compiled(source, is_html=True).render({"prize": ""})
+
+
 def found(**parts):
     return check_parts(Parts.of(parts), VOCABULARY, site_url=SITE)
 
