@@ -35,7 +35,10 @@ def pieces_of(
     number, most = 0, 2
     while number < most:
         outline = _Outline(compiled, filled, absent, number)
-        pieces = [(outline.of(compiled.template.nodelist), 1), *outline.pieces]
+        try:
+            pieces = [(outline.of(compiled.template.nodelist), 1), *outline.pieces]
+        except RecursionError:
+            raise WordsError(_("It is nested too deeply. Write it flatter.")) from None
         most = max(most, outline.most)
         for piece, line in pieces:
             if piece not in seen:

@@ -119,14 +119,19 @@ def compile_words(source: str, shapes: Mapping[str, Shape], *, is_html: bool) ->
     if "\0" in source:
         raise WordsError(_("There is a NUL character in it. Write it again without."))
     try:
-        template = Template(source, engine=_engine(is_html))
-    except TemplateSyntaxError as error:
-        raise _in_plain_words(error) from error
+        template = _template(source, is_html=is_html)
+        reader = _Reader(is_html=is_html)
+        reader.read(template.nodelist, dict(shapes), in_loop=False)
     except RecursionError:
         raise WordsError(_("It is nested too deeply. Write it flatter.")) from None
-    reader = _Reader(is_html=is_html)
-    reader.read(template.nodelist, dict(shapes), in_loop=False)
     return Compiled(template, frozenset(reader.used & set(shapes)), is_html)
+
+
+def _template(source: str, *, is_html: bool) -> Template:
+    try:
+        return Template(source, engine=_engine(is_html))
+    except TemplateSyntaxError as error:
+        raise _in_plain_words(error) from error
 
 
 class _Reader:
