@@ -117,6 +117,8 @@ def _check_part(name: str, source: str, vocabulary: Vocabulary, found: Findings,
 def _rendered(compiled: Compiled, samples: Mapping[str, Any]) -> str:
     try:
         return compiled.render(samples)
+    except RecursionError:
+        raise WordsError(_("It is nested too deeply. Write it flatter.")) from None
     except Exception as error:  # a filter given something it wasn't made for may raise anything
         raise WordsError(
             _("With sample values this fails: %(why)s. Look at the filters you use.")

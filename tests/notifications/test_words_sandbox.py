@@ -227,7 +227,7 @@ def test_links_of_all_branches_are_looked_at():
     assert {warning.code for warning in told.warnings} == {"host one.example", "host two.example"}
 
 
-@pytest.mark.parametrize("depth", [50, 150, 250, 330, 500, 800])
+@pytest.mark.parametrize("depth", [50, 150, 250, 330, 500, 780])
 def test_what_is_nested_too_deeply_is_refused_and_breaks_nothing(depth):
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1_000 + len(inspect.stack()))
@@ -235,7 +235,7 @@ def test_what_is_nested_too_deeply_is_refused_and_breaks_nothing(depth):
         told = found(text=LINK + "{% if prize %}" * depth + "x" + "{% endif %}" * depth)
     finally:
         sys.setrecursionlimit(before)
-    assert all("nested too deeply" in str(error) or "recursion" in str(error) for error in told.errors)
+    assert [str(error) for error in told.errors if "nested too deeply" not in str(error)] == []
 
 
 def test_quotes_in_a_text_inside_a_tag_end_no_attribute():
