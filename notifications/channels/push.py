@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult
 
+import structlog
 import urllib3
 from django.conf import settings
 from py_vapid import Vapid02, VapidException
@@ -39,6 +40,8 @@ from notifications.channels.seam import (
     Sought,
 )
 from notifications.vapid import SUBJECT, public_key_of
+
+log = structlog.get_logger(__name__)
 
 TIMEOUT_S, WHOLE_S = 5.0, 10.0
 """After so long the line is cut, however busily its other end drips."""
@@ -108,7 +111,7 @@ class PushSender:
         return {}
 
     def _tell(self, letter: Letter) -> Answer:
-        heard = {device.id: self._post(letter, device) for device in letter.devices}
+        heard = {device.id: self._surely_post(letter, device) for device in letter.devices}
         took = tuple(key for key, one in heard.items() if one.outcome == Outcome.ACCEPTED)
         gone = tuple(key for key, one in heard.items() if one.is_gone)
         if not heard:
@@ -123,6 +126,14 @@ class PushSender:
             took=took,
             gone=gone,
         )
+
+    def _surely_post(self, letter: Letter, device: Device) -> _Heard:
+        """What a push service says is whatever its owner likes: one that breaks us costs no other letter its turn."""
+        try:
+            return self._post(letter, device)
+        except Exception as error:
+            log.exception("push_failed", device=device.id, key=letter.key)
+            return _Heard(Outcome.TEMPORARY, "error", type(error).__name__)
 
     def _post(self, letter: Letter, device: Device) -> _Heard:
         try:
@@ -248,7 +259,7 @@ def _wait(said: str) -> dt.timedelta | None:
         return min(dt.timedelta(seconds=int(said[:6])), _LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     left = at.replace(tzinfo=at.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)
     return min(left, _LONGEST_WAIT) if left > dt.timedelta(0) else None

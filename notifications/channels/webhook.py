@@ -162,12 +162,12 @@ def _wait(headers: Mapping[str, str], text: str) -> dt.timedelta | None:
     try:
         told = json.loads(text)
         candidates += [told.get("retry_after"), (told.get("parameters") or {}).get("retry_after")]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         pass
     for candidate in candidates:
         try:
             seconds = float(candidate)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if seconds > 0:
             return min(dt.timedelta(seconds=seconds), _LONGEST_WAIT) if seconds < 1e6 else _LONGEST_WAIT

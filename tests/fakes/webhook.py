@@ -37,6 +37,7 @@ class FakeReceiver:
     trick: Trick | None = None
     heard: list[Heard] = field(default_factory=list)
     status: int = 204
+    body: bytes = b""
 
     def __enter__(self) -> "FakeReceiver":
         receiver = self
@@ -83,5 +84,6 @@ class FakeReceiver:
             handler.send_response(status)
             if self.trick is Trick.REDIRECT:
                 handler.send_header("Location", self.url)
-            handler.send_header("Content-Length", "0")
+            handler.send_header("Content-Length", str(len(self.body)))
             handler.end_headers()
+            handler.wfile.write(self.body)

@@ -172,6 +172,22 @@ class TestPosting:
         assert _wait("999999") == dt.timedelta(hours=1)
         assert _wait("Fri, 01 Jan 2100 00:00:00 GMT") == dt.timedelta(hours=1)
         assert [_wait("soon"), _wait(""), _wait("Fri, 01 Jan 2010 00:00:00 GMT")] == [None, None, None]
+        assert _wait("Mon, 01 Jan 99999999999 00:00:00 GMT") is None
+
+    def test_one_that_breaks_us_is_tried_again_and_the_others_are_told(self, service, monkeypatch):
+        odd, phone = service.browser("odd"), service.browser("phone")
+        real = push._target
+
+        def broken(parts):
+            if parts.path.endswith("odd"):
+                raise RecursionError("an answer nobody thought of")
+            return real(parts)
+
+        monkeypatch.setattr(push, "_target", broken)
+        with PushSender() as sender:
+            answers = list(sender.hand_over([letter(odd), letter(odd, phone)]))
+        assert [answer.outcome for answer in answers] == [Outcome.TEMPORARY, Outcome.ACCEPTED]
+        assert (answers[0].code, answers[0].text) == ("error", "RecursionError")
 
 
 @pytest.mark.django_db

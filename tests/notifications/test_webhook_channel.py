@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import socket
+import sys
 
 import pytest
 import urllib3
@@ -16,7 +17,7 @@ from accounts.models import User
 from audit.models import Record
 from notifications import kinds
 from notifications.channels.seam import Letter, Outcome
-from notifications.channels.webhook import AddressError, WebhookSender, _answer_of, checked
+from notifications.channels.webhook import ANSWER_BYTES, AddressError, WebhookSender, _answer_of, checked
 from notifications.kinds import Category, Channel, Kind, KindError, Reach
 from notifications.models import Delivery, Endpoint, Message, State, Suppression
 from notifications.recipients import members
@@ -192,12 +193,23 @@ class TestPosting:
             ({"retry_after": 1e9}, 3_600),
             ({"retry_after": "soon"}, None),
             ([], None),
+            ({"retry_after": 10**400}, None),
         ],
     )
     def test_how_long_to_wait_is_taken_from_where_it_is_said(self, body, seconds):
         wait = _answer_of(429, {}, json.dumps(body)).retry_after
         assert wait == (None if seconds is None else dt.timedelta(seconds=seconds))
         assert _answer_of(503, {"Retry-After": "30"}, "").retry_after == dt.timedelta(seconds=30)
+
+    def test_an_answer_as_deep_as_it_may_be_long_is_read_by_its_status(self, receiver):
+        receiver.status, receiver.body = 429, b"[" * ANSWER_BYTES
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(1_000)  # Python's own: a library that was loaded before may have raised it
+        try:
+            answer = post(receiver.url)
+        finally:
+            sys.setrecursionlimit(usual)
+        assert (answer.outcome, answer.retry_after) == (Outcome.TEMPORARY, None)
 
 
 class TestOutbox:
