@@ -126,6 +126,22 @@ class TestPosting:
         phone.trick = trick
         assert push_to(phone).outcome == Outcome.TEMPORARY
 
+    def test_devices_that_never_answer_have_one_budget_and_leave_some_of_it(self, service, monkeypatch):
+        ends = []
+        real = push.outside.cut_at
+
+        def noted(line, *, until, silence):
+            ends.append(until)
+            return real(line, until=until, silence=silence)
+
+        monkeypatch.setattr(push.outside, "cut_at", noted)
+        monkeypatch.setattr(push, "WHOLE_S", 3.0)
+        slow, odd, phone = (service.browser(name) for name in ("slow", "odd", "phone"))
+        slow.trick, odd.trick = Trick.STALL, Trick.DRIP
+        assert push_to(slow, odd, phone).took == (3,)
+        assert max(ends) - min(ends) < 3.0
+        assert ends == sorted(ends)
+
     def test_nobody_listening_is_tried_again(self, settings):
         settings.PUSH_INSIDE = True
         with socket.socket() as free:
