@@ -8,6 +8,7 @@ somebody else's. No relay is trusted, because what it answers is checked here.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -18,6 +19,10 @@ from py_ecc.bls.typing import G1Compressed, G2Compressed
 from py_ecc.fields import optimized_bls12_381_FQ12 as FQ12
 from py_ecc.optimized_bls12_381.optimized_curve import G2, is_inf, neg
 from py_ecc.optimized_bls12_381.optimized_pairing import final_exponentiate, pairing
+
+# py_ecc lifts it to 100,000 for all of the process, so that 80 KB of "[" sent to any page that reads JSON would overflow the
+# stack and kill it. The optimized curve needs no more than Python's own.
+sys.setrecursionlimit(1_000)
 
 SIGNATURE_DOMAIN = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 

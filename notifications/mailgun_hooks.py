@@ -36,7 +36,7 @@ def mailgun_webhook(request: HttpRequest) -> HttpResponse:
     if not settings.MAILGUN_WEBHOOK_SIGNING_KEY:
         return _answer(401, "There is no key by which Mailgun could be recognised.")
     said = request.headers.get("Content-Length", "")
-    if not said.isdigit() or int(said) > LARGEST_BODY:
+    if not (said.isascii() and said.isdigit() and len(said) < 9) or int(said) > LARGEST_BODY:
         return _answer(413, "This body is larger than any event: 256 KiB.")
     if request.content_type != "application/json":  # the form of before 2018 is nobody's any more
         return _answer(401, "The signature is missing: this is no webhook of Mailgun's.")

@@ -95,7 +95,7 @@ def seconds(retry_after: str) -> float | None:
     except ValueError:
         try:
             at = email.utils.parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         wait = (at - dt.datetime.now(at.tzinfo)).total_seconds()
     return min(max(wait, 0.0), 86_400.0) if wait == wait else None  # not NaN

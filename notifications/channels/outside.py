@@ -1,14 +1,29 @@
 """Addresses that people typed or their browsers named: asked only where they lead to the open net.
 
 Each is looked up here and connected to by number: nothing inside the site's own network is ever asked, whatever a name
-leads to at that moment.
+leads to at that moment. None holds us longer than it is given: not by a name that is looked up for ever, and not by a line
+that drips, each byte of which would begin the wait of a read anew.
 """
 
 import ipaddress
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+LOOKUP_S = 5.0
+_LEAST_S = 0.05
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Numbers of IPv4 as networks without it write them (RFC 6052)."""
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+"""All that is of the open net; what Python calls global is more: fec0::/10, ::10.0.0.1, and NAT64 of a site's own."""
 
 
 class AddressError(ValueError):
@@ -31,11 +46,14 @@ def checked(address: str, *, inside: bool) -> SplitResult:
     return parts
 
 
-def number_of(parts: SplitResult, *, inside: bool) -> str:
+def number_of(parts: SplitResult, *, inside: bool, within: float = LOOKUP_S) -> str:
     """The first number of the host, when all of its numbers are on the open net. Raises `AddressError` and OSError."""
     assert parts.hostname is not None
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    try:
+        found = _looked_up(parts.hostname, port, max(within, _LEAST_S))
+    except ValueError:  # also of a name that can't be one: a label of 64 characters, or of none
+        raise AddressError("The host can be no address. Copy it whole.") from None
     numbers = [str(entry[4][0]) for entry in found]
     if not inside:
         for number in numbers:
@@ -44,20 +62,35 @@ def number_of(parts: SplitResult, *, inside: bool) -> str:
     return numbers[0]
 
 
-def pool_to(
-    parts: SplitResult, number: str, *, timeout: urllib3.Timeout, size: int = 1
-) -> urllib3.HTTPConnectionPool:
-    """Connections to exactly that number, which still has to show the certificate of the name."""
+def line_to(parts: SplitResult, number: str) -> HTTPConnection:
+    """A connection, not opened yet, to exactly that number, which still has to show the certificate of the name."""
     if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(number, parts.port or 80, timeout=timeout, maxsize=size)
-    return urllib3.HTTPSConnectionPool(
-        number,
-        parts.port or 443,
-        timeout=timeout,
-        maxsize=size,
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
+        return HTTPConnection(number, parts.port or 80)
+    return HTTPSConnection(
+        number, parts.port or 443, server_hostname=parts.hostname, assert_hostname=parts.hostname
     )
+
+
+def connect(line: HTTPConnection, *, until: float, at_most: float) -> None:
+    """Open it where it isn't open, by `until` of the monotonic clock. Raises `HTTPError`, OSError and ValueError."""
+    if line.sock is None:
+        # Once for the connection, once for TLS, which Python gives that time as a whole.
+        line.timeout = min(at_most, max((until - time.monotonic()) / 2, _LEAST_S))
+        line.connect()
+
+
+@contextmanager
+def cut_at(line: HTTPConnection, *, until: float, silence: float) -> Iterator[None]:
+    """Cut an open line when it says nothing for `silence` seconds, and at `until` however busily its other end drips."""
+    left = max(until - time.monotonic(), _LEAST_S)
+    line.sock.settimeout(min(silence, left))
+    cut = threading.Timer(left, _cut, [line])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield
+    finally:
+        cut.cancel()
 
 
 def short(error: Exception) -> str:
@@ -66,7 +99,34 @@ def short(error: Exception) -> str:
     return type(reason or error).__name__
 
 
+def _looked_up(host: str, port: int, within: float) -> list[Any]:
+    """What a name leads to. In a thread of its own, because nothing ends a look-up: it is left to itself."""
+    answer: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    return answer.result(within)
+
+
+def _cut(line: HTTPConnection) -> None:
+    with suppress(OSError):
+        if isinstance(line.sock, socket.socket):
+            line.sock.shutdown(socket.SHUT_RDWR)
+
+
 def _is_outside(number: str) -> bool:
+    """Whether a number is on the open net: of IPv6 what is given out there, and what stands for such a number of IPv4."""
     address = ipaddress.ip_address(number.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return address.is_global and not address.is_multicast and (mapped is None or bool(mapped.is_global))
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return _is_outside(str(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)))
+        if inner := address.ipv4_mapped or address.sixtofour:
+            return _is_outside(str(inner))
+        if address not in _GIVEN_OUT:
+            return False
+    return address.is_global and not address.is_multicast

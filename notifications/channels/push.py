@@ -9,22 +9,22 @@ harm, so whatever answer was lost is sent again.
 import datetime as dt
 import http.client
 import json
-import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult
 
+import structlog
 import urllib3
 from django.conf import settings
 from py_vapid import Vapid02, VapidException
 from pywebpush import WebPusher, WebPushException
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
 from notifications.channels import outside
 from notifications.channels.outside import AddressError, short
@@ -40,8 +40,11 @@ from notifications.channels.seam import (
 )
 from notifications.vapid import SUBJECT, public_key_of
 
+log = structlog.get_logger(__name__)
+
 TIMEOUT_S, WHOLE_S = 5.0, 10.0
-"""After so long the line is cut, however busily its other end drips."""
+"""Seconds in which one says something, and that a letter takes in all, for however many devices it is and however busily the
+other end of a line drips."""
 TITLE_LIMIT, BODY_LIMIT = 120, 240
 """Characters. In the longest of scripts both, with the rest, stay far below `PAYLOAD_BYTES`."""
 PAYLOAD_BYTES = 3_993
@@ -108,7 +111,12 @@ class PushSender:
         return {}
 
     def _tell(self, letter: Letter) -> Answer:
-        heard = {device.id: self._post(letter, device) for device in letter.devices}
+        until = time.monotonic() + WHOLE_S
+        heard: dict[int, _Heard] = {}
+        for rest, device in zip(range(len(letter.devices), 0, -1), letter.devices, strict=True):
+            now = time.monotonic()
+            # One that never answers leaves two thirds of the time to those after it.
+            heard[device.id] = self._surely_post(letter, device, now + (until - now) / min(rest, 3))
         took = tuple(key for key, one in heard.items() if one.outcome == Outcome.ACCEPTED)
         gone = tuple(key for key, one in heard.items() if one.is_gone)
         if not heard:
@@ -124,51 +132,49 @@ class PushSender:
             gone=gone,
         )
 
-    def _post(self, letter: Letter, device: Device) -> _Heard:
+    def _surely_post(self, letter: Letter, device: Device, until: float) -> _Heard:
+        """What a push service says is whatever its owner likes: one that breaks us costs no other letter its turn."""
+        try:
+            return self._post(letter, device, until)
+        except Exception as error:
+            log.exception("push_failed", device=device.id, key=letter.key)
+            return _Heard(Outcome.TEMPORARY, "error", type(error).__name__)
+
+    def _post(self, letter: Letter, device: Device, until: float) -> _Heard:
         try:
             parts = outside.checked(device.endpoint, inside=settings.PUSH_INSIDE)
             keys = {"p256dh": device.p256dh, "auth": device.auth}
             pusher = WebPusher({"endpoint": device.endpoint, "keys": keys})
             body = bytes(pusher.encode(payload_of(letter), content_encoding="aes128gcm")["body"])
             headers = self._headers(letter, parts)
-            line = self._line(parts)
+            line = self._line(parts, until)
         except AddressError as error:
             return _Heard(Outcome.PERMANENT, "address", str(error))
         except OSError as error:
             return _Heard(Outcome.TEMPORARY, "lookup", short(error))
         except (WebPushException, VapidException, ValueError) as error:
             return _Heard(Outcome.PERMANENT, "keys", type(error).__name__)
-        cut = threading.Timer(WHOLE_S, _cut, [line])
-        cut.daemon = True
-        cut.start()
         try:
-            line.request("POST", _target(parts), body=body, headers=headers, preload_content=False)
-            answer = line.getresponse()
-            text = answer.read(ANSWER_BYTES).decode(errors="replace")
+            outside.connect(line, until=until, at_most=TIMEOUT_S)
+            with outside.cut_at(line, until=until, silence=TIMEOUT_S):
+                line.request("POST", _target(parts), body=body, headers=headers, preload_content=False)
+                answer = line.getresponse()
+                text = answer.read(ANSWER_BYTES).decode(errors="replace")
             if text or answer.status >= 300:
                 line.close()  # there may be more of it, which nobody waits for
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             line.close()
             return _Heard(Outcome.TEMPORARY, "line", short(error))
-        finally:
-            cut.cancel()
         return _heard_of(answer.status, answer.headers, text)
 
-    def _line(self, parts: SplitResult) -> HTTPConnection:
+    def _line(self, parts: SplitResult, until: float) -> HTTPConnection:
         """This thread's own connection to a host, to the number that was found for it the first time."""
         lines: dict[str, HTTPConnection] = self._here.__dict__.setdefault("lines", {})
         if parts.netloc not in lines:
-            number = outside.number_of(parts, inside=settings.PUSH_INSIDE)
-            if parts.scheme == "http":
-                line = HTTPConnection(number, parts.port or 80, timeout=TIMEOUT_S)
-            else:
-                line = HTTPSConnection(
-                    number,
-                    parts.port or 443,
-                    timeout=TIMEOUT_S,
-                    server_hostname=parts.hostname,
-                    assert_hostname=parts.hostname,
-                )
+            within = min(TIMEOUT_S, (until - time.monotonic()) / 2)
+            line = outside.line_to(
+                parts, outside.number_of(parts, inside=settings.PUSH_INSIDE, within=within)
+            )
             lines[parts.netloc] = line
             self._lines.append(line)
         return lines[parts.netloc]
@@ -248,13 +254,7 @@ def _wait(said: str) -> dt.timedelta | None:
         return min(dt.timedelta(seconds=int(said[:6])), _LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     left = at.replace(tzinfo=at.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)
     return min(left, _LONGEST_WAIT) if left > dt.timedelta(0) else None
-
-
-def _cut(line: HTTPConnection) -> None:
-    with suppress(OSError):
-        if isinstance(line.sock, socket.socket):
-            line.sock.shutdown(socket.SHUT_RDWR)

@@ -4,22 +4,27 @@ Addresses are typed by people, so each is asked only on the open net (`outside.p
 """
 
 import datetime as dt
+import http.client
 import json
+import string
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from urllib.parse import SplitResult, parse_qs
+from urllib.parse import SplitResult, parse_qs, quote
 
 import urllib3
 from django.conf import settings
+from urllib3.connection import HTTPConnection
 
 from notifications.channels import outside
-from notifications.channels.outside import AddressError, short
+from notifications.channels.outside import LOOKUP_S, AddressError, short
 from notifications.channels.seam import TEXT_LIMIT, Answer, Found, Letter, Outcome, Sought
 from notifications.standard_webhooks import signature
 
-TIMEOUT = urllib3.Timeout(connect=5, read=10)
+CONNECT_S, READ_S, WHOLE_S = 5.0, 10.0, 15.0
+"""Seconds to be reached in, to say nothing in, and for all of it together."""
 DISCORD_HOSTS = frozenset({"discord.com", "canary.discord.com", "ptb.discord.com", "discordapp.com"})
 TELEGRAM_HOST = "api.telegram.org"
 DISCORD_LIMIT, TELEGRAM_LIMIT = 2_000, 4_096
@@ -55,41 +60,42 @@ class WebhookSender:
         return {}
 
     def _post(self, letter: Letter) -> Answer:
+        until = time.monotonic() + WHOLE_S
         try:
             parts = checked(letter.address)
-            number = outside.number_of(parts, inside=settings.WEBHOOKS_INSIDE)
+            number = outside.number_of(parts, inside=settings.WEBHOOKS_INSIDE, within=LOOKUP_S)
         except AddressError as error:
             return Answer(Outcome.PERMANENT, "address", str(error))
         except OSError as error:
             return Answer(Outcome.TEMPORARY, "lookup", short(error))
-        body, headers = _dressed(letter, parts)
-        pool = outside.pool_to(parts, number, timeout=TIMEOUT)
+        line = outside.line_to(parts, number)
         try:
-            answer = pool.request(
-                "POST",
-                _target(parts),
-                body=body,
-                headers={
-                    **headers,
-                    "Host": parts.netloc,
-                    "Content-Type": "application/json",
-                    "User-Agent": "Fairground",
-                },
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
-            text = answer.read(ANSWER_BYTES, decode_content=True).decode(errors="replace")
-            answer.close()
+            outside.connect(line, until=until, at_most=CONNECT_S)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             return Answer(Outcome.TEMPORARY, "connect", short(error))
-        except (urllib3.exceptions.SSLError, UnicodeError, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return Answer(Outcome.TEMPORARY, "line", short(error))
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        try:
+            with outside.cut_at(line, until=until, silence=READ_S):
+                return _told(line, letter, parts)
+        except ValueError as error:  # it can't be said
+            return Answer(Outcome.TEMPORARY, "line", short(error))
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             return Answer(Outcome.LOST, "line", short(error))
         finally:
-            pool.close()
-        return _answer_of(answer.status, dict(answer.headers), text)
+            line.close()
+
+
+def _told(line: HTTPConnection, letter: Letter, parts: SplitResult) -> Answer:
+    body, headers = _dressed(letter, parts)
+    headers |= {"Host": parts.netloc, "Content-Type": "application/json", "User-Agent": "Fairground"}
+    line.request("POST", _target(parts), body=body, headers=headers, preload_content=False)
+    answer = line.getresponse()
+    text = ""
+    # How it goes on after its status changes nothing: a receiver that heard may be slow to say more.
+    with suppress(urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
+        text = answer.read(ANSWER_BYTES, decode_content=True).decode(errors="replace")
+    return _answer_of(answer.status, dict(answer.headers), text)
 
 
 def checked(address: str) -> SplitResult:
@@ -104,7 +110,7 @@ def checked(address: str) -> SplitResult:
 
 def _target(parts: SplitResult) -> str:
     query = "" if parts.hostname == TELEGRAM_HOST else parts.query
-    return (parts.path or "/") + (f"?{query}" if query else "")
+    return quote((parts.path or "/") + (f"?{query}" if query else ""), safe=string.punctuation)
 
 
 def _dressed(letter: Letter, parts: SplitResult) -> tuple[bytes, dict[str, str]]:
@@ -162,12 +168,12 @@ def _wait(headers: Mapping[str, str], text: str) -> dt.timedelta | None:
     try:
         told = json.loads(text)
         candidates += [told.get("retry_after"), (told.get("parameters") or {}).get("retry_after")]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         pass
     for candidate in candidates:
         try:
             seconds = float(candidate)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if seconds > 0:
             return min(dt.timedelta(seconds=seconds), _LONGEST_WAIT) if seconds < 1e6 else _LONGEST_WAIT

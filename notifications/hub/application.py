@@ -36,6 +36,8 @@ _ASKED_LIMIT = 256  # characters of what a browser may say on a WebSocket
 _TOO_BIG = 1009
 _CODES = {"closing": 1012, "slow": 1013, "expired": 4001}
 """With which a WebSocket is closed, by why its line ends."""
+_STUCK = -1
+"""Instead of a code: the browser takes nothing, not even that."""
 
 
 class _RefusedError(Exception):
@@ -69,11 +71,13 @@ class Hub:
         queue_size: int = 64,
         clients_limit: int = 10_000,
         pace: float = 1.0,
+        patience: float = 10.0,
     ) -> None:
         self._key = key
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._heartbeat = heartbeat
         self._clients_limit = clients_limit
+        self._patience = patience
         self._board = Board(queue_size=queue_size, pace=pace)
         self._relay = Relay(redis_url, take=self._board.take, restored=lambda: self._board.tell_all(_RESYNC))
         self._attendance = Attendance(self._relay, beat=pace)
@@ -147,8 +151,8 @@ class Hub:
         retry = f"retry: {random.randint(1_000, 5_000)}\n\n".encode()
         await send({"type": "http.response.body", "body": retry, "more_body": True})
         with self._line(request.grant) as client:
-            await self._pass_on(client, request.last, write)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            code = await self._pass_on(client, request.last, write)
+        await self._say_last(code, {"type": "http.response.body", "body": b"", "more_body": False}, send)
 
     # ── Another way: a WebSocket ──────────────────────────────────────────────────────────────────────────
 
@@ -163,8 +167,7 @@ class Hub:
             talk = self._pass_on(client, request.last, write)
             code = await _until_first(talk, self._listen_to(client, receive))
         if code:
-            with contextlib.suppress(OSError):  # it may be gone by now
-                await send({"type": "websocket.close", "code": code})
+            await self._say_last(code, {"type": "websocket.close", "code": code}, send)
 
     async def _listen_to(self, client: Client, receive: Receive) -> int:
         """All that a browser has to say is once `{"last": "…"}`, where it was; returns the code to close with, or 0."""
@@ -233,13 +236,37 @@ class Hub:
     async def _pass_on(
         self, client: Client, last: str, write: Callable[[list[tuple[Frame, int]]], Awaitable[None]]
     ) -> int:
-        """Send what comes until the line ends; returns the code of a WebSocket that says why."""
-        # It is on the board before history is read: an update in between comes twice here, and `seen` drops one.
-        if last and (missed := await self._missed(client, int(last))):
-            await write(missed)
-        while (item := await client.next()) is not None:
-            await write([item])
-        return _CODES[client.why]
+        """Send what comes until the line ends; returns the code of a WebSocket that says why.
+
+        A browser that reads nothing keeps us in `write` for ever, so from the end of its line on it has only so long.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as limit:
+                client.on_end = lambda: limit.reschedule(loop.time() + self._patience)
+                if client.is_over:
+                    client.on_end()
+                # It is on the board before history is read: an update in between comes twice here, and `seen` drops one.
+                if last and (missed := await self._missed(client, int(last))):
+                    await write(missed)
+                while (item := await client.next()) is not None:
+                    await write([item])
+                return _CODES[client.why]
+        except TimeoutError:
+            return _STUCK
+        finally:
+            client.on_end = None
+
+    async def _say_last(self, code: int, message: Message, send: Send) -> None:
+        """Say that the line ends, or break it off where the browser does not even take that."""
+        if code != _STUCK:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await send(message)
+                return
+            except OSError:  # it did not, or is gone by now
+                pass
+        await _break_off(send)
 
     async def _missed(self, client: Client, last: int) -> list[tuple[Frame, int]]:
         """What was published on the client's topics after frame `last`, or a resync when that is not certain."""
@@ -256,7 +283,7 @@ class Hub:
 
 
 class _Heartbeat:
-    """Says at once and then every `pause` seconds that a line lives, and ends it with its token.
+    """Says at once and then every `pause` seconds that a line lives, and ends it with its token or when nothing is taken any more.
 
     At once, because a browser that hears nothing then knows that somebody on the way keeps it back. A timer of its own, so that a
     frame needs none.
@@ -277,6 +304,9 @@ class _Heartbeat:
         left = self._client.grant.expires_at - dt.datetime.now(dt.UTC).timestamp()
         if left <= 0:
             self._client.end("expired")
+            return
+        if self._client.has_stalled():
+            self._client.end("slow")
             return
         self._client.offer(_PING)
         self._timer = asyncio.get_running_loop().call_later(min(self._pause, left), self._beat)
@@ -309,6 +339,17 @@ async def _until_first(work: Awaitable[int | None], other: Awaitable[int | None]
     with contextlib.suppress(OSError):  # the browser is gone
         return ended.result() or 0
     return 0
+
+
+async def _break_off(send: Send) -> None:
+    """Drop the connection with all that waits in its buffer, which would keep it open for as long as the browser likes.
+
+    ASGI has no word for it. uvicorn's `send` belongs to what has the transport; of another server nothing happens here.
+    """
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+        await asyncio.sleep(0)  # until the server has noticed
 
 
 async def _until_gone(receive: Receive) -> None:

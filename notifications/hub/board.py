@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from notifications.live_wire import Frame, Grant
 
@@ -10,7 +10,19 @@ from notifications.live_wire import Frame, Grant
 class Client:
     """One open line. Its queue is bounded: who reads too slowly is let go, comes back and catches up."""
 
-    __slots__ = ("_items", "_size", "_waiter", "grant", "is_over", "newest", "seen", "why")
+    __slots__ = (
+        "_items",
+        "_noted",
+        "_size",
+        "_taken",
+        "_waiter",
+        "grant",
+        "is_over",
+        "newest",
+        "on_end",
+        "seen",
+        "why",
+    )
 
     def __init__(self, grant: Grant, size: int) -> None:
         self.grant = grant
@@ -18,6 +30,11 @@ class Client:
         self.newest = 0  # the highest number that was ever offered
         self.is_over = False
         self.why = ""  # it is
+        self.on_end: Callable[[], object] | None = (
+            None  # told once it is over, while something is still queued
+        )
+        self._taken = 0  # how much was
+        self._noted = -1  # of it when it was looked at last
         self._size = size
         self._items: deque[tuple[Frame, int, bool]] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -37,12 +54,21 @@ class Client:
         self.is_over = True
         self.why = self.why or why
         self._wake()
+        if self.on_end is not None:
+            self.on_end()
+
+    def has_stalled(self) -> bool:
+        """Whether nothing was taken since this was last asked, though something was there all the time."""
+        stalled = bool(self._items) and self._taken == self._noted
+        self._noted = self._taken if self._items else -1
+        return stalled
 
     async def next(self) -> tuple[Frame, int] | None:
         """What is to be sent next, as soon as there is something; None at the end."""
         while True:
             while self._items:
                 frame, last, from_history = self._items.popleft()
+                self._taken += 1
                 if from_history or not frame.number or frame.number > self.seen.get(frame.topic, 0):
                     return frame, last
             if self.is_over:

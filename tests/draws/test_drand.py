@@ -1,5 +1,8 @@
 """drand quicknet: the right round, and only its own signature."""
 
+import subprocess
+import sys
+
 import pytest
 from py_ecc.bls.point_compression import compress_G1
 from py_ecc.optimized_bls12_381 import FQ, Z1, b, curve_order, field_modulus, is_inf, is_on_curve, multiply
@@ -102,3 +105,10 @@ def test_it_refuses_a_round_that_cannot_be(round_number):
 def test_it_refuses_another_public_key(key):
     signature = DRAND_ROUNDS[1000][0]
     assert verify_signature(round_number=1000, signature_hex=signature, public_key_hex=key) is False
+
+
+def test_deep_json_raises_and_does_not_kill_the_process() -> None:
+    """In a process of its own: py_ecc lifts the limit of recursion above what the stack holds."""
+    code = "import json, draws.drand\ntry:\n    json.loads('[' * 200_000)\nexcept RecursionError:\n    print('raised')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "raised\n")

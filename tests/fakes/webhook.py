@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +16,8 @@ class Trick(Enum):
     REFUSE = "answers with status 500"
     REDIRECT = "sends the caller elsewhere"
     STALL = "never answers"
+    DRIP = "answers a byte at a time, for ever"
+    DRIP_BODY = "the same after it said that it heard"
 
 
 @dataclass
@@ -37,6 +40,7 @@ class FakeReceiver:
     trick: Trick | None = None
     heard: list[Heard] = field(default_factory=list)
     status: int = 204
+    body: bytes = b""
 
     def __enter__(self) -> "FakeReceiver":
         receiver = self
@@ -80,8 +84,20 @@ class FakeReceiver:
         if self.trick is Trick.STALL:
             self._over.wait(30)
         with contextlib.suppress(OSError):  # who asked may be gone
+            if self.trick in (Trick.DRIP, Trick.DRIP_BODY):
+                self._drip(handler)
+                return
             handler.send_response(status)
             if self.trick is Trick.REDIRECT:
                 handler.send_header("Location", self.url)
-            handler.send_header("Content-Length", "0")
+            handler.send_header("Content-Length", str(len(self.body)))
             handler.end_headers()
+            handler.wfile.write(self.body)
+
+    def _drip(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.trick is Trick.DRIP_BODY:
+            handler.send_response(200)
+            handler.end_headers()
+        while not self._over.wait(0.05):
+            handler.wfile.write(b"x")

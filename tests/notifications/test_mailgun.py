@@ -136,7 +136,7 @@ class TestAnswers:
         sizes = [len(post["to"][0].split(",")) for post in mailgun.posts]
         assert sizes == [1, 10, 20]
 
-    @pytest.mark.parametrize("retry_after", ["90", "", "soon"])
+    @pytest.mark.parametrize("retry_after", ["90", "", "soon", "Mon, 01 Jan 99999999999 00:00:00 GMT"])
     def test_too_many_requests_fail_nobody_and_say_when_to_come_back(self, mailgun, retry_after):
         mailgun.tricks = [Trick.BUSY]
         mailgun.retry_after = retry_after

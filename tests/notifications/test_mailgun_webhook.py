@@ -109,6 +109,12 @@ def test_an_old_signature_is_not_believed(client, mailgun, mail, seconds):
     assert not DeliveryEvent.objects.exists()
 
 
+@pytest.mark.parametrize("length", ["²", "٣", "+1", "", "1" * 5_000])
+def test_a_length_that_is_no_number_is_refused(client, mailgun, length):
+    answer = client.generic("POST", URL, b"{}", content_type="application/json", CONTENT_LENGTH=length)
+    assert answer.status_code == 413
+
+
 def _without(*path):
     def change(body):
         inside = body

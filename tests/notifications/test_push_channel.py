@@ -126,6 +126,22 @@ class TestPosting:
         phone.trick = trick
         assert push_to(phone).outcome == Outcome.TEMPORARY
 
+    def test_devices_that_never_answer_have_one_budget_and_leave_some_of_it(self, service, monkeypatch):
+        ends = []
+        real = push.outside.cut_at
+
+        def noted(line, *, until, silence):
+            ends.append(until)
+            return real(line, until=until, silence=silence)
+
+        monkeypatch.setattr(push.outside, "cut_at", noted)
+        monkeypatch.setattr(push, "WHOLE_S", 3.0)
+        slow, odd, phone = (service.browser(name) for name in ("slow", "odd", "phone"))
+        slow.trick, odd.trick = Trick.STALL, Trick.DRIP
+        assert push_to(slow, odd, phone).took == (3,)
+        assert max(ends) - min(ends) < 3.0
+        assert ends == sorted(ends)
+
     def test_nobody_listening_is_tried_again(self, settings):
         settings.PUSH_INSIDE = True
         with socket.socket() as free:
@@ -172,6 +188,22 @@ class TestPosting:
         assert _wait("999999") == dt.timedelta(hours=1)
         assert _wait("Fri, 01 Jan 2100 00:00:00 GMT") == dt.timedelta(hours=1)
         assert [_wait("soon"), _wait(""), _wait("Fri, 01 Jan 2010 00:00:00 GMT")] == [None, None, None]
+        assert _wait("Mon, 01 Jan 99999999999 00:00:00 GMT") is None
+
+    def test_one_that_breaks_us_is_tried_again_and_the_others_are_told(self, service, monkeypatch):
+        odd, phone = service.browser("odd"), service.browser("phone")
+        real = push._target
+
+        def broken(parts):
+            if parts.path.endswith("odd"):
+                raise RecursionError("an answer nobody thought of")
+            return real(parts)
+
+        monkeypatch.setattr(push, "_target", broken)
+        with PushSender() as sender:
+            answers = list(sender.hand_over([letter(odd), letter(odd, phone)]))
+        assert [answer.outcome for answer in answers] == [Outcome.TEMPORARY, Outcome.ACCEPTED]
+        assert (answers[0].code, answers[0].text) == ("error", "RecursionError")
 
 
 @pytest.mark.django_db

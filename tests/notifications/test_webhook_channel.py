@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import json
 import socket
+import sys
+import threading
 
 import pytest
-import urllib3
 from django.test import Client
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from accounts.models import User
 from audit.models import Record
 from notifications import kinds
 from notifications.channels.seam import Letter, Outcome
-from notifications.channels.webhook import AddressError, WebhookSender, _answer_of, checked
+from notifications.channels.webhook import ANSWER_BYTES, AddressError, WebhookSender, _answer_of, checked
 from notifications.kinds import Category, Channel, Kind, KindError, Reach
 from notifications.models import Delivery, Endpoint, Message, State, Suppression
 from notifications.recipients import members
@@ -117,9 +118,32 @@ class TestPosting:
         assert post(f"http://127.0.0.1:{port}/").outcome == Outcome.TEMPORARY
 
     def test_one_who_never_answers_may_have_heard(self, receiver, monkeypatch):
-        monkeypatch.setattr("notifications.channels.webhook.TIMEOUT", urllib3.Timeout(connect=2, read=0.2))
+        monkeypatch.setattr("notifications.channels.webhook.READ_S", 0.2)
         receiver.trick = Trick.STALL
         assert post(receiver.url).outcome == Outcome.LOST
+
+    @pytest.mark.parametrize(
+        ("trick", "outcome"), [(Trick.DRIP, Outcome.LOST), (Trick.DRIP_BODY, Outcome.ACCEPTED)]
+    )
+    def test_one_who_drips_for_ever_is_left(self, receiver, monkeypatch, trick, outcome):
+        """Each byte comes long before the wait for one is over; after its status it is known what became of it."""
+        monkeypatch.setattr("notifications.channels.webhook.WHOLE_S", 0.5)
+        receiver.trick = trick
+        assert post(receiver.url).outcome == outcome
+
+    def test_a_name_that_is_looked_up_for_ever_is_left(self, receiver, monkeypatch):
+        over = threading.Event()
+        monkeypatch.setattr("notifications.channels.webhook.LOOKUP_S", 0.1)
+        monkeypatch.setattr(
+            "notifications.channels.outside.socket.getaddrinfo", lambda *args, **more: over.wait(60) and []
+        )
+        answer = post(receiver.url)
+        assert (answer.outcome, answer.code, over.is_set()) == (Outcome.TEMPORARY, "lookup", False)
+        over.set()
+
+    def test_an_address_in_other_letters_is_posted_to(self, receiver):
+        assert post(receiver.url + "/é ü?q=ß%20").outcome == Outcome.ACCEPTED
+        assert receiver.heard[0].path == "/hook/%C3%A9%20%C3%BC?q=%C3%9F%20"
 
     @pytest.mark.parametrize(
         "number",
@@ -192,12 +216,23 @@ class TestPosting:
             ({"retry_after": 1e9}, 3_600),
             ({"retry_after": "soon"}, None),
             ([], None),
+            ({"retry_after": 10**400}, None),
         ],
     )
     def test_how_long_to_wait_is_taken_from_where_it_is_said(self, body, seconds):
         wait = _answer_of(429, {}, json.dumps(body)).retry_after
         assert wait == (None if seconds is None else dt.timedelta(seconds=seconds))
         assert _answer_of(503, {"Retry-After": "30"}, "").retry_after == dt.timedelta(seconds=30)
+
+    def test_an_answer_as_deep_as_it_may_be_long_is_read_by_its_status(self, receiver):
+        receiver.status, receiver.body = 429, b"[" * ANSWER_BYTES
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(1_000)  # Python's own: a library that was loaded before may have raised it
+        try:
+            answer = post(receiver.url)
+        finally:
+            sys.setrecursionlimit(usual)
+        assert (answer.outcome, answer.retry_after) == (Outcome.TEMPORARY, None)
 
 
 class TestOutbox:
