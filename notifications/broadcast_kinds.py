@@ -21,6 +21,8 @@ def _kind(name: str, title: object, category: Category) -> Kind:
         recipients=recipients_of,
         brings_words=True,
         fixed_words=True,
+        about_is_once=name
+        == NOTICE_KIND,  # each broadcast is a thing of its own; steps are about what they follow
     )
 
 

@@ -93,6 +93,7 @@ class Kind:
     Of a kind with `fixed_words` nobody writes others.
     A kind that `brings_words` has them in each message, written by staff for it alone: its values hold `words` by language (the
     first one is for everybody else), `channels`, and the `values` that the words know, of the `occasion` called so.
+    What `about_is_once` is about something that no other message is ever about: to stop only that would stop nothing.
 
     `recipients(message)` is a query in the shape of `notifications.recipients`; None (the answer, or the
     function) when such messages only ever name their recipients. Raises `KindError`.
@@ -111,6 +112,7 @@ class Kind:
     reaches_erased: bool = False
     fixed_words: bool = False
     brings_words: bool = False
+    about_is_once: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > NAME_LIMIT:
@@ -141,6 +143,11 @@ class Kind:
                 raise KindError(
                     f"{self.name}: {name} can't be a {variable_type!r}; money is a formatted text"
                 )
+
+    @property
+    def stops_by_thing(self) -> bool:
+        """Whether its readers may stop it about one thing and still hear of others."""
+        return self.category == Category.SERVICE and not self.about_is_once
 
     @property
     def subject_template(self) -> str:

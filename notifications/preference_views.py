@@ -96,7 +96,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             stop_by_link(delivery=delivery, whole_kind=whole_kind, source=source, now=timezone.now())
         except GoneError:
             raise Http404 from None
-    has_thing = kind.category == Category.SERVICE and bool(delivery.message.about)
+    has_thing = kind.stops_by_thing and bool(delivery.message.about)
     answer = {
         "kind": kind,
         "has_thing": has_thing,

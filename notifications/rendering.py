@@ -4,8 +4,9 @@ Rendered when sent and again whenever it is read, from values alone: nothing ren
 template asks the database. Words of staff that fail are noted, and the kind's own are said.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 LAYOUT = "notifications/layout.html"
 HIDDEN_LINK = "[link for the recipient alone]"
+_JOINER = "\u2060"  # takes no room, and is part of no address
+_LINKED = re.compile(r"://|(?<=\bwww)\.|(?<=\w)[.@](?=\w\w)", re.IGNORECASE)
 PREHEADER_LENGTH = 110  # characters; mail clients show about that much beside the subject
 
 
@@ -68,6 +71,20 @@ def mail_of(delivery: "Delivery", kind: Kind, links: "MailLinks") -> tuple[Words
                 continue
             return Words(words.subject, words.text + _foot_of_text(links)), html
     raise AssertionError("unreachable: the last choice returns or raises")
+
+
+def sources_of(delivery: "Delivery", kind: Kind) -> list[str]:
+    """What was written for all readers of such a mail: words of staff, and the kind's own templates."""
+    sources = [
+        source
+        for own in _choices(delivery, kind)
+        if own is not None
+        for source in (own.parts.text, own.parts.html)
+    ]
+    for name in (kind.text_template, kind.html_template):
+        with suppress(TemplateDoesNotExist):
+            sources.append(str(site_engine().get_template(name).source))
+    return sources
 
 
 def _choices(delivery: "Delivery", kind: Kind) -> Iterator[OwnWords | None]:
@@ -148,11 +165,16 @@ def sample_values(kind: Kind) -> dict[str, Any]:
 def standard_values(*, name: str, has_inbox: bool) -> dict[str, Any]:
     """What every template knows: `kinds.STANDARD_VARIABLES`."""
     return {
-        "name": name,
+        "name": without_links(name),
         "site_name": settings.SITE_NAME,
         "site_url": settings.SITE_URL,
         "inbox_url": settings.SITE_URL + reverse("notifications:inbox") if has_inbox else "",
     }
+
+
+def without_links(name: str) -> str:
+    """A name as people read it, that neither the site nor a mail program makes a link of: anybody names themselves."""
+    return _LINKED.sub(rf"{_JOINER}\g<0>{_JOINER}", name)
 
 
 def render_words(engine: Engine, kind: Kind, values: Mapping[str, Any], own: OwnWords | None = None) -> Words:

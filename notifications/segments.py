@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class SegmentError(Exception):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: `people(value)` gives whom it is true of; `choices()` the values it takes, None for a rule without one."""
+    """One rule: `people(value)` gives whom it is true of, as a query that can be filtered; `choices()` the values it takes, None for a rule without one."""
 
     name: str
     title: "str | _StrPromise"
@@ -116,7 +117,9 @@ def _group(conditions: Sequence[Condition]) -> "QuerySet[Any, Any]":
         people = people.filter(to_recipient_key__in=_people(condition).values("to_recipient_key"))
     for condition in conditions:
         if condition.is_not:
-            people = people.exclude(to_recipient_key__in=_people(condition).values("to_recipient_key"))
+            # NOT EXISTS is an anti-join. NOT IN is a list that is gone through once a person, as soon as it outgrows work_mem.
+            same = _people(condition).filter(to_recipient_key=OuterRef("to_recipient_key"))
+            people = people.filter(~Exists(same))
     return people
 
 

@@ -19,7 +19,7 @@ from notifications.admin.wordings import language_choices
 from notifications.kinds import Category
 from notifications.models import Segment
 from notifications.segments import RULES_LIMIT, Condition, SegmentError, all_rules, in_words
-from notifications.services.audiences import save_segment, shares, size_of
+from notifications.services.audiences import patience, save_segment, shares, size_of
 
 SPARE_ROWS = 2
 LEAST_ROWS = 4
@@ -173,8 +173,9 @@ def counted(conditions: list[Condition]) -> dict[str, Any]:
     if not conditions:
         return {"empty": True}
     try:
-        size = size_of(conditions, category=Category.SERVICE)
-        agreed = size_of(conditions, category=Category.PROMOTIONAL)
+        with patience():
+            size = size_of(conditions, category=Category.SERVICE)
+            agreed = size_of(conditions, category=Category.PROMOTIONAL)
     except SegmentError as error:
         return {"problem": str(error)}
     names = dict(language_choices())

@@ -29,6 +29,7 @@ from notifications.services.audiences import duration_in_words
 from notifications.services.broadcasts import BroadcastError
 from notifications.services.sequence_writing import (
     add_step,
+    failures_by_step,
     retire_step,
     save_sequence,
     save_step_words,
@@ -246,7 +247,7 @@ class SequenceAdmin(ManyAdmin):
 
 
 def _steps(row: Sequence) -> list[dict[str, Any]]:
-    counts, names = waiting_by_step(row), dict(language_choices())
+    counts, failures, names = waiting_by_step(row), failures_by_step(row), dict(language_choices())
     first = language_choices()[0][0]
     return [
         {
@@ -258,6 +259,7 @@ def _steps(row: Sequence) -> list[dict[str, Any]]:
             "is_retired": step.retired_at is not None and bool(step.words),
             "waiting": counts[step.pk]["waiting"],
             "told": counts[step.pk]["told"],
+            "failure": failures.get(step.pk, ""),
         }
         for step in row.steps.order_by("delay", "pk")
     ]

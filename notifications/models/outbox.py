@@ -117,8 +117,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def oldest_due(self, now: dt.datetime) -> dt.datetime | None:
         """Since when the longest waiting has been due; None when nothing is. One look into the index for each channel."""
         firsts = [
-            self.due(now).filter(channel=channel).values_list("next_attempt_at", flat=True)[:1]
+            self.due(now)
+            .filter(channel=channel, is_urgent=is_urgent)
+            .values_list("next_attempt_at", flat=True)[:1]
             for channel in Channel
+            for is_urgent in (True, False)
         ]
         return min(firsts[0].union(*firsts[1:], all=True), default=None)
 
@@ -176,6 +179,12 @@ class Delivery(models.Model):
     time_zone = models.CharField(_("time zone"), max_length=64)
     params = models.JSONField(_("personal values"), default=dict)
 
+    is_urgent = models.BooleanField(
+        _("before others"),
+        db_default=False,
+        default=False,
+        help_text=_("What is about account, money and prizes does not wait behind a broadcast."),
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices)
     skip_reason = models.CharField(_("why not"), max_length=16, choices=SkipReason.choices, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -205,8 +214,13 @@ class Delivery(models.Model):
         indexes = [
             models.Index(
                 fields=["channel", "next_attempt_at"],
-                name="notifications_delivery_by_road",
-                condition=Q(state__in=WAITING),
+                name="notifications_delivery_by_turn",
+                condition=Q(state__in=WAITING, is_urgent=False),
+            ),
+            models.Index(
+                fields=["channel", "next_attempt_at"],
+                name="notifications_delivery_urgent",
+                condition=Q(state__in=WAITING, is_urgent=True),
             ),
             models.Index(
                 fields=["next_attempt_at"],

@@ -1,11 +1,13 @@
 """Audiences: how many people they are, by which roads they are reached, and how long telling them takes."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -29,6 +31,9 @@ GROUP BY language, time_zone
 EMAIL_RATE = 50.0
 SMS_RATE = 10.0
 """Messages a second that are reckoned with where the settings of the same names set no limit."""
+
+
+PATIENCE = "5s"
 
 
 @dataclass
@@ -70,6 +75,22 @@ def size_of(conditions: Sequence[Condition], *, category: str) -> Size:
                 zones[zone] = zones.get(zone, 0) + reached
     size.languages = dict(sorted(size.languages.items(), key=lambda item: (-item[1], item[0])))
     return size
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Count in here what a page shows while somebody waits. Raises `SegmentError` where one count takes too long."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [PATIENCE])
+            yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        raise SegmentError(
+            _("Counting these people takes too long to wait for. Choose fewer rules, or count again later.")
+        ) from None
 
 
 def plans_for(

@@ -131,13 +131,18 @@ def save_broadcast_words(
             words[language] = dict(parts.items())
         else:
             words.pop(language, None)
-        if len(json.dumps(words, ensure_ascii=False).encode()) > LIMIT - _ROOM:
-            raise BroadcastError(_("All languages together are too long for one message. Shorten them."))
+        insist_they_fit(words)
         broadcast.words = words
         broadcast.save(update_fields=["words"])
         data = {"language": language, "accepted": [problem.code for problem in found.warnings]}
         _record(broadcast, "notification.broadcast_written", data, by, now)
     return broadcast
+
+
+def insist_they_fit(words: Mapping[str, Any], *, room: int = _ROOM) -> None:
+    """All languages of a message's words are kept with it, beside `room` bytes of other values. Raises `BroadcastError`."""
+    if len(json.dumps(words, ensure_ascii=False).encode(errors="surrogatepass")) > LIMIT - room:
+        raise BroadcastError(_("All languages together are too long for one message. Shorten them."))
 
 
 def why_not_schedule(broadcast: Broadcast, *, now: dt.datetime) -> str:

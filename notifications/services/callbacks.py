@@ -14,7 +14,7 @@ from notifications.handles import delivery_id_of
 from notifications.kinds import KindError
 from notifications.models import Delivery
 from notifications.services.events import Event, record_events
-from notifications.services.preferences import stop_by_link
+from notifications.services.preferences import GoneError, stop_by_link
 
 MAILGUN = "mailgun"
 
@@ -53,6 +53,7 @@ def record_mailgun_event(*, event: AnymailTrackingEvent, now: dt.datetime) -> bo
         is_new = bool(record_events(events=[ours], now=now))
         if is_new and happened == Happened.UNSUBSCRIBED:
             delivery = Delivery.objects.select_related("message", "member").get(pk=delivery_id)
-            with contextlib.suppress(KindError):  # a kind that no app has any more is sent to nobody
+            # A kind that no app has any more is sent to nobody, and neither is somebody who was erased.
+            with contextlib.suppress(KindError, GoneError):
                 stop_by_link(delivery=delivery, whole_kind=False, source="unsubscribed at Mailgun", now=now)
     return is_new

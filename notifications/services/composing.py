@@ -10,10 +10,10 @@ from notifications.channels.seam import Letter
 from notifications.kinds import Category, Channel, Kind
 from notifications.mail_links import links_of
 from notifications.models import Delivery
-from notifications.rendering import mail_of, text_of, words_of
+from notifications.rendering import mail_of, sources_of, text_of, words_of
 from notifications.services.endpoints import secret_for
 from notifications.services.results import message_id_of
-from notifications.tracking import is_tracked, with_tracking
+from notifications.tracking import is_tracked, with_tracking, written_links
 
 
 def compose(delivery: Delivery, *, link_version: int) -> Letter:
@@ -27,7 +27,8 @@ def _mail(delivery: Delivery, kind: Kind, link_version: int) -> Letter:
     words, html = mail_of(delivery, kind, links)
     if is_tracked(kind):
         untracked = (links.preferences_url, links.unsubscribe_url)
-        html = with_tracking(html, kind, handle=delivery.handle, untracked=untracked)
+        written = written_links(sources_of(delivery, kind))
+        html = with_tracking(html, kind, handle=delivery.handle, untracked=untracked, written=written)
     return Letter(
         key=delivery.handle.hex,
         message_id=message_id_of(delivery),

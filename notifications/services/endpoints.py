@@ -21,8 +21,10 @@ from notifications.channels.registry import sender_class
 from notifications.channels.seam import Answer, Letter, Outcome
 from notifications.channels.webhook import checked
 from notifications.kinds import Channel
-from notifications.models import WAITING, Delivery, Endpoint, State
+from notifications.models import WAITING, Delivery, Endpoint, State, Suppression, SuppressionReason
+from notifications.services.suppressions import lift_suppression
 from notifications.standard_webhooks import secret_of
+from notifications.suppressing import hash_of
 
 CODE_LENGTH = 8
 TEST_AGAIN_AFTER = dt.timedelta(seconds=10)
@@ -104,11 +106,25 @@ def prove_endpoint(*, endpoint: Endpoint, code: str, by: User, now: dt.datetime)
             if locked.proven_at is None:
                 Endpoint.objects.filter(pk=locked.pk).update(proven_at=now)
                 _note("notification.webhook_proven", locked, by, now, {})
+            _hear_again(locked, by, now)
             return
         Endpoint.objects.filter(pk=locked.pk).update(wrong_codes=F("wrong_codes") + 1)
     if locked.wrong_codes + 1 >= WRONG_CODES:
         raise EndpointError(_("Too many wrong codes. Send another test and type its code."))
     raise EndpointError(_("This is not the code of the newest test."))
+
+
+def _hear_again(endpoint: Endpoint, by: User, now: dt.datetime) -> None:
+    """A test has just arrived there, so that it was once gone does not count any more."""
+    fingerprint = hash_of(endpoint.url, Channel.WEBHOOK)
+    gone = Suppression.objects.filter(
+        address_hash=fingerprint,
+        channel=Channel.WEBHOOK,
+        reason=SuppressionReason.BOUNCE,
+        lifted_at__isnull=True,
+    )
+    for row in gone:
+        lift_suppression(suppression=row, note=f"Proven anew: {endpoint.name}", by=by, now=now)
 
 
 def switch_endpoint(*, endpoint: Endpoint, is_on: bool, by: User, now: dt.datetime) -> bool:

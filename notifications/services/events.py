@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, TextField, Value, When
 
 from notifications.channels.seam import TEXT_LIMIT, Happened
 from notifications.models import Delivery, State, SuppressionReason
+from notifications.privacy import keep_erasures_out
 from notifications.services.suppressions import suppress_address
 
 log = structlog.get_logger(__name__)
@@ -19,12 +20,12 @@ CODE_LIMIT = 32
 _KEEP = """
 INSERT INTO notifications_deliveryevent
     (provider, event_id, delivery_id, what, at, received_at, by_machine, code, text, target)
-SELECT told.provider, told.event_id, told.delivery, told.what, told.at, %s, told.by_machine, told.code, told.text,
-    told.target
+SELECT told.provider, told.event_id, told.delivery, told.what, told.at, %s, told.by_machine, told.code,
+    CASE WHEN known.address = '' THEN '' ELSE told.text END, CASE WHEN known.address = '' THEN '' ELSE told.target END
 FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[],
     %s::text[], %s::text[])
     AS told(provider, event_id, delivery, what, at, by_machine, code, text, target)
-WHERE EXISTS (SELECT FROM notifications_delivery AS known WHERE known.id = told.delivery)
+JOIN notifications_delivery AS known ON known.id = told.delivery
 ON CONFLICT DO NOTHING
 RETURNING provider, event_id
 """
@@ -69,6 +70,7 @@ def record_events(*, events: Sequence[Event], now: dt.datetime) -> list[Event]:
     if not events:
         return []
     with transaction.atomic():
+        keep_erasures_out()  # first: it comes before the rows of deliveries
         new = _keep(events, now)
         for event in sorted(new, key=lambda event: event.at):
             _follow(event, now)
@@ -107,7 +109,12 @@ def _follow(event: Event, now: dt.datetime) -> None:
     said = (
         {
             "provider_code": event.code[:CODE_LIMIT],
-            "provider_text": event.text[:TEXT_LIMIT].replace("\0", ""),
+            # Of somebody who was erased nothing is kept that may quote their address.
+            "provider_text": Case(
+                When(address="", then=Value("")),
+                default=Value(event.text[:TEXT_LIMIT].replace("\0", "")),
+                output_field=TextField(),
+            ),
         }
         if event.code or event.text
         else {}

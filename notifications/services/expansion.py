@@ -35,12 +35,12 @@ WITH page AS MATERIALIZED (
 ), added AS (
     INSERT INTO notifications_delivery (
         message_id, recipient_key, member_id, channel, address, name, language, time_zone, params,
-        state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id, provider_code, provider_text,
+        is_urgent, state, skip_reason, attempts, lost_answers, next_attempt_at, provider_id, provider_code, provider_text,
         created_at, handed_at)
     SELECT %(message)s, recipient_key, member_id, road.channel,
         {reached_at},
         coalesce(name, ''), coalesce(language, 'en'), coalesce(time_zone, 'UTC'),
-        coalesce(params, '{{}}'::jsonb),
+        coalesce(params, '{{}}'::jsonb), %(is_urgent)s,
         CASE road.channel WHEN 'in_app' THEN 'delivered' ELSE 'planned' END, '', 0, 0, %(due)s, '', '', '',
         %(now)s, CASE road.channel WHEN 'in_app' THEN %(due)s END
     FROM page CROSS JOIN unnest(%(channels)s::text[], %(reaches)s::text[]) AS road(channel, reach)
@@ -239,6 +239,7 @@ def _insert(
         "chunk": chunk,
         "message": message.pk,
         "kind": kind.name,
+        "is_urgent": kind.category == Category.TRANSACTIONAL,
         "about": message.about,
         "due": max(now, message.not_before),
         "now": now,

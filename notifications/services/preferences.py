@@ -122,7 +122,8 @@ def save_preferences(
 
 def stop_by_link(*, delivery: Delivery, whole_kind: bool, source: str, now: dt.datetime) -> bool:
     """What the link in a mail does: no more of its kind by its channel; of a service kind about one thing, no more about
-    that, unless `whole_kind`. False when that stands already, or its kind can't be switched off. Raises `GoneError`.
+    that, unless `whole_kind` or nothing else is ever about that (`Kind.about_is_once`). False when that stands already,
+    or its kind can't be switched off. Raises `GoneError`.
     """
     kind = kinds.get(delivery.message.kind)
     if kind.category == Category.TRANSACTIONAL:
@@ -131,7 +132,7 @@ def stop_by_link(*, delivery: Delivery, whole_kind: bool, source: str, now: dt.d
     evidence = {"delivery": str(delivery.handle)}
     with transaction.atomic():
         _must_be_there(None, delivery)
-        if kind.category == Category.SERVICE and about and not whole_kind:
+        if kind.stops_by_thing and about and not whole_kind:
             _stop, is_new = Stop.objects.get_or_create(
                 person_key=key,
                 kind=kind.name,

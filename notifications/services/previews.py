@@ -143,7 +143,10 @@ def real_reader(kind: Kind, *, address: str, message: Message | None, at: dt.dat
         time_zone = person.time_zone if person else delivery.time_zone
         return Reader(delivery.name, language, time_zone, values, delivery, person)
     assert person is not None
-    values = {**made_up_reader(kind, at=at, person=by).values, "name": person.display_name}
+    values = {
+        **made_up_reader(kind, at=at, person=by).values,
+        "name": rendering.without_links(person.display_name),
+    }
     if message is not None:
         values |= rendering.context_of(message, kind)
     return Reader(person.display_name, person.language, person.time_zone, values, None, person)

@@ -1,7 +1,11 @@
 """One round of the outbox: what the sweep, the admin's button and `process_notifications` do."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import structlog
+from django.db import InterfaceError, OperationalError
 
 from notifications.services.expansion import expand_due_messages
 from notifications.services.leases import expire_leases
@@ -9,6 +13,8 @@ from notifications.services.results import Tally
 from notifications.services.sending import LIMIT, send_due_deliveries
 from notifications.services.sequences import take_due_turns
 from notifications.services.unknown import resolve_unknown
+
+log = structlog.get_logger(__name__)
 
 CHUNKS_A_ROUND = 50  # pages of recipients before deliveries get their turn
 
@@ -28,12 +34,11 @@ class Processed:
 
 
 def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
-    """Give back dead workers' claims, ask what became of lost letters, say the steps of sequences
-    that are due, expand due messages, and send up to `limit`
-    deliveries by each channel."""
+    """Give back dead workers' claims, ask what became of lost letters, say the steps of sequences that are due, expand due
+    messages, and send up to `limit` deliveries by each channel. What breaks of the middle two keeps nothing from being sent."""
     expire_leases(now=now)
-    resolve_unknown(now=now)
-    taken = take_due_turns(now=now)
+    _whatever_happens(lambda: resolve_unknown(now=now).processed)
+    taken = _whatever_happens(lambda: take_due_turns(now=now))
     expanded = expand_due_messages(now=now, chunks=CHUNKS_A_ROUND)
     tally = Tally()
     while tally.processed < limit:
@@ -42,3 +47,14 @@ def process_notifications(*, now: dt.datetime, limit: int = LIMIT) -> Processed:
             break
         tally.add(round_tally)
     return Processed(expanded=expanded + taken, processed=tally.processed, failed=tally.failed)
+
+
+def _whatever_happens(work: Callable[[], int]) -> int:
+    """What `work` answers; 0 where it breaks. Without the database nothing goes on."""
+    try:
+        return work()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("outbox_step_failed")
+        return 0

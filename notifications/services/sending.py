@@ -13,7 +13,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 
 import structlog
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, Value, When
 
 from accounts.models import User
@@ -37,6 +37,9 @@ LIMIT = 500
 # A small batch stalls at worst for its size times EMAIL_TIMEOUT until three broken lines end it.
 LEASE = dt.timedelta(minutes=5)
 BROKEN_LINES = 3
+SPELL_S = 30.0
+"""So long a channel is sent by in one round; what is left is given back, so that receivers that answer slowly hold up neither the
+other channels nor what they have claimed."""
 REST_S = 10.0
 """So long a limited channel is left alone by a worker to whom its provider did not answer; mails must not wait each round."""
 _MARK = """
@@ -72,7 +75,12 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
     tally = Tally()
     channels = sending_channels()
     for channel in channels:
-        _send_by(channel, tally, limit=limit, clock=clock)
+        try:
+            _send_by(channel, tally, limit=limit, clock=clock)
+        except (OperationalError, InterfaceError):
+            raise  # without the database nothing goes on
+        except Exception:  # a channel that breaks is no reason for the others to wait
+            log.exception("channel_failed", channel=channel)
     nobodys = [channel for channel in Channel if channel not in channels]  # by name, for the index
     _give_up(Delivery.objects.filter(channel__in=nobodys), tally, now=now, limit=limit)
     return tally
@@ -80,6 +88,7 @@ def send_due_deliveries(*, now: dt.datetime, limit: int = LIMIT) -> Tally:
 
 def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> None:
     now, until = clock(), time.monotonic() + HORIZON_S
+    spell_ends = time.monotonic() + SPELL_S
     bucket = bucket_of(channel)
     if bucket is not None:
         limit = min(limit, _room_in(bucket, now)) if time.monotonic() >= _rests_until.get(channel, 0.0) else 0
@@ -95,6 +104,9 @@ def _send_by(channel: Channel, tally: Tally, *, limit: int, clock: Clock) -> Non
     with kind_of_sender() as sender:
         hand_over = sender.hand_over if bucket is None else partial(_in_turn, sender, bucket, until)
         while batch := list(islice(waiting, kind_of_sender.batch)):
+            if time.monotonic() >= spell_ends:
+                _give_back([*batch, *waiting])
+                break
             try:
                 broken_lines = _send_batch(batch, versions, sender, hand_over, tally, broken_lines, clock)
             except (NoSlotError, LimitUnavailableError):
@@ -154,7 +166,10 @@ def _give_up(strays: DeliveryQuerySet, tally: Tally, *, now: dt.datetime, limit:
 
 def _claim(deliveries: DeliveryQuerySet, *, now: dt.datetime, limit: int) -> list[Delivery]:
     with transaction.atomic():
-        due = list(deliveries.due(now).select_for_update(skip_locked=True)[:limit])
+        waiting = deliveries.due(now).select_for_update(skip_locked=True)
+        due = list(waiting.filter(is_urgent=True)[:limit])
+        if len(due) < limit:
+            due += waiting.filter(is_urgent=False)[: limit - len(due)]
         Delivery.objects.filter(pk__in=[delivery.pk for delivery in due]).update(
             state=State.CLAIMED, lease_until=now + LEASE, sending_at=None
         )

@@ -8,15 +8,19 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from audit.services import record
+from audit.models import Record
+from audit.services import record, target_name
 from notifications import occasions
 from notifications.models import Sequence as SequenceRow
-from notifications.models import SequenceStep
+from notifications.models import SequenceStep, SequenceTurn
 from notifications.services.audiences import usable_channels
-from notifications.services.broadcasts import BroadcastError, check_brought, vocabulary
+from notifications.services.broadcasts import BroadcastError, check_brought, insist_they_fit, vocabulary
+from notifications.services.sequences import FAILED, call_off
 from notifications.words.parts import Parts
 
 LONGEST = dt.timedelta(days=366)
+_WRITTEN = "notification.step_written"
+_ROOM = 16_384  # bytes of a message's values besides its words: what the occasion knows is among them
 
 
 def save_sequence(
@@ -88,21 +92,23 @@ def save_step_words(
             words[language] = dict(parts.items())
         else:
             words.pop(language, None)
+        insist_they_fit(words, room=_ROOM)
         if not words and step.turns.filter(ended_at=None).exists():
             raise BroadcastError(_("People wait for this step: take the step out instead of its last words."))
         step.words, step.retired_at = words, None if words else now
         step.save(update_fields=["words", "retired_at"])
-        _record(step.sequence, "notification.step_written", {"step": step.pk, "language": language}, by, now)
+        _record(step.sequence, _WRITTEN, {"step": step.pk, "language": language}, by, now)
     return step
 
 
 def retire_step(*, step: SequenceStep, by: User, now: dt.datetime) -> int:
-    """Take a step out: nobody is enrolled for it any more, and who waits for it is not told; returns how many those were."""
+    """Take a step out: nobody is enrolled for it any more, and who waits for it, or whose message is not out, is not told;
+    returns how many those were."""
     with transaction.atomic():
         locked = (
             SequenceStep.objects.select_for_update(of=("self",)).select_related("sequence").get(pk=step.pk)
         )
-        count: int = locked.turns.filter(ended_at=None).update(ended_at=now)
+        count = call_off(SequenceTurn.objects.filter(step=locked), now=now)
         if locked.retired_at is None:
             locked.retired_at = now
             locked.save(update_fields=["retired_at"])
@@ -130,6 +136,17 @@ def waiting_by_step(sequence: SequenceRow) -> Mapping[int, Any]:
         .order_by()
     )
     return {row["pk"]: row for row in counted}
+
+
+def failures_by_step(sequence: SequenceRow) -> Mapping[int, str]:
+    """Why steps could not be said, the last time since their words were written."""
+    trail = Record.objects.filter(target=target_name(sequence), action__in=[FAILED, _WRITTEN])
+    failures: dict[int, str] = {}
+    newest = trail.annotate(step=models.F("data__step")).order_by("step", "-pk").distinct("step")
+    for row in newest:
+        if row.action == FAILED:
+            failures[row.data["step"]] = row.data["why"]
+    return failures
 
 
 def _record(sequence: SequenceRow, action: str, data: Mapping[str, Any], by: User, now: dt.datetime) -> None:

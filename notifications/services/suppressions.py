@@ -1,12 +1,14 @@
 """The suppression list: addresses to which nothing goes any more, put on it and taken off it."""
 
 import datetime as dt
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from audit.services import record
+from notifications.kinds import Channel
 from notifications.models import Suppression, SuppressionReason
 from notifications.suppressing import hash_of, normalise_address
 
@@ -45,7 +47,7 @@ def suppress_address(
             channel=channel,
             lifted_at=None,
             defaults={
-                "address": address,
+                "address": _shown(address, channel),
                 "reason": reason,
                 "note": note.strip(),
                 "suppressed_at": now,
@@ -58,6 +60,11 @@ def suppress_address(
                 data["note"] = note.strip()
             record(actor=by, action="notification.suppressed", target=row, data=data, now=now)
     return row
+
+
+def _shown(address: str, channel: str) -> str:
+    """What is kept of an address. The whole one of a webhook opens the chat to whoever reads it: its host alone."""
+    return (urlsplit(address).hostname or "") if channel == Channel.WEBHOOK else address
 
 
 def lift_suppression(*, suppression: Suppression, note: str, by: User | None, now: dt.datetime) -> bool:

@@ -5,6 +5,7 @@ import datetime as dt
 import structlog
 from django.db import transaction
 
+from notifications import backoff
 from notifications.channels.registry import sender_class, sending_channels
 from notifications.channels.seam import ChannelDown, Found, Happened, Sender, Sought
 from notifications.kinds import Channel
@@ -97,6 +98,8 @@ def _result_of(
             provider_text=found.text,
             handed_at=delivery.handed_at or delivery.sending_at,
         )
+    if age >= settles_after and delivery.attempts >= backoff.ATTEMPTS:
+        return Result.of(delivery, State.FAILED, provider_code="absent", provider_text="")
     if age >= settles_after:
         return Result.of(delivery, State.RETRY, next_attempt_at=now, provider_code="absent", provider_text="")
     return Result.of(delivery, State.UNKNOWN, next_attempt_at=now + min(max(age, _HOLD / 12), settles_after))

@@ -4,13 +4,14 @@ Pure: no ORM, no clock, no network. Whether a page behind a link exists is not a
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
+from notifications.words.branches import pieces_of
 from notifications.words.markup import Link, links_in, marked
 from notifications.words.parts import LIMITS, Parts, Vocabulary
 from notifications.words.sandbox import Compiled, WordsError, compile_words
@@ -84,9 +85,11 @@ def _check_part(name: str, source: str, vocabulary: Vocabulary, found: Findings,
         samples = _filled(vocabulary.samples, is_html=name == "html")
         rendered = _rendered(compiled, samples)
         links = links_in(rendered) if name == "html" else _links_of_text(rendered)
-        otherwise = _rendered(compiled, _absent(samples))  # the other branches of its conditions
+        absent = _absent(samples)
+        otherwise = _rendered(compiled, absent)  # the other branches of its conditions
         if name == "html":
             links_in(otherwise)
+        hidden = list(_links_of_branches(compiled, samples, absent))
     except WordsError as error:
         found.errors.append(Problem(name, error.text, error.line))
         return
@@ -107,12 +110,15 @@ def _check_part(name: str, source: str, vocabulary: Vocabulary, found: Findings,
             for link in sorted(vocabulary.links - compiled.used)
         ]
     _check_links(name, links, found, site_url=site_url)
+    _check_hidden(name, hidden, found, site_url=site_url)
     _check_manners(name, source, rendered, found)
 
 
 def _rendered(compiled: Compiled, samples: Mapping[str, Any]) -> str:
     try:
         return compiled.render(samples)
+    except RecursionError:
+        raise WordsError(_("It is nested too deeply. Write it flatter.")) from None
     except Exception as error:  # a filter given something it wasn't made for may raise anything
         raise WordsError(
             _("With sample values this fails: %(why)s. Look at the filters you use.")
@@ -146,6 +152,28 @@ def _absent(samples: Mapping[str, Any]) -> dict[str, Any]:
         name: type(value)() if isinstance(value, str | int | list | dict) else value
         for name, value in samples.items()
     }
+
+
+def _links_of_branches(
+    compiled: Compiled, filled: Mapping[str, Any], absent: Mapping[str, Any]
+) -> Iterator[Link]:
+    """Look through all branches, taken or not. Raises `WordsError`."""
+    for piece, begins in pieces_of(compiled, filled, absent):
+        try:
+            links = links_in(piece) if compiled.is_html else _links_of_text(piece)
+        except WordsError as error:
+            raise WordsError(error.text, line=error.line + begins - 1 if error.line else 0) from error
+        yield from (replace(link, line=link.line + begins - 1) for link in links)
+
+
+def _check_hidden(name: str, links: list[Link], found: Findings, *, site_url: str) -> None:
+    """Links of all branches: what was not said of those that came out already."""
+    more = Findings()
+    _check_links(name, links, more, site_url=site_url)
+    for told, new in ((found.errors, more.errors), (found.warnings, more.warnings)):
+        for problem in new:
+            if all(problem.text != said.text for said in told if said.part == name):
+                told.append(problem)
 
 
 def _links_of_text(text: str) -> list[Link]:

@@ -73,8 +73,10 @@ _ATTRIBUTES = frozenset(
 )
 # Around each value while the HTML is looked at; the space makes an attribute without quotes fall into two.
 MARK_BEGIN, MARK_END = "\ue000", " \ue001"
-_NAMED_BY_VALUE = re.compile(rf"</?{MARK_BEGIN}")
-_TORN = re.compile(r"<[a-zA-Z/!?]")
+BLOCK = "\ue002"
+"""Stands for a branch with markup of its own, which is looked at by itself."""
+_NAMED_BY_VALUE = re.compile(rf"</?[{MARK_BEGIN}{BLOCK}]")
+_TORN = re.compile(r"<(?:[a-zA-Z/!?]|\Z)")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def marked(text: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Without the marks."""
+    """Without the marks around values."""
     return text.replace(MARK_BEGIN, "").replace(MARK_END, "")
 
 
@@ -152,6 +154,15 @@ class _Reader(HTMLParser):
             self._open.append((tag, self._line))
 
     def _look_at(self, tag: str, name: str, value: str) -> None:
+        if BLOCK in name or BLOCK in value:
+            raise WordsError(
+                _(
+                    "Inside <%(tag)s>, a branch or a filter gives tags or quotes. There it may give plain text alone, "
+                    "in an attribute with quotes around it."
+                )
+                % {"tag": tag},
+                line=self._line,
+            )
         if name not in _ATTRIBUTES or MARK_BEGIN in name:
             raise WordsError(
                 _(
@@ -191,7 +202,8 @@ class _Reader(HTMLParser):
         self._open.pop()
         if tag == "a" and self._link is not None:
             target, line, says = self._link
-            self.links.append(Link(unmarked(target), " ".join(unmarked("".join(says)).split()), line))
+            said = unmarked("".join(says)).replace(BLOCK, " ")
+            self.links.append(Link(unmarked(target), " ".join(said.split()), line))
             self._link = None
 
     def handle_data(self, data: str) -> None:

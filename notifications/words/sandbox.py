@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.template import Context, Engine, Template, TemplateSyntaxError
-from django.template.base import FilterExpression, TextNode, Variable, VariableNode
+from django.template.base import FilterExpression, Node, TextNode, Variable, VariableNode
 from django.template.defaulttags import CommentNode, FirstOfNode, ForNode, IfNode, WithNode
 from django.utils.translation import gettext as _
 
@@ -34,6 +34,7 @@ _CHANGING = frozenset(
         "update",
     }
 )
+_PUTTING_OUT = (TextNode, VariableNode, FirstOfNode)
 _UNKNOWN_TAG = re.compile(r"Invalid block tag on line \d+: '([^']*)'")
 _UNKNOWN_FILTER = re.compile(r"Invalid filter: '([^']*)'")
 _UNCLOSED = re.compile(r"Unclosed tag on line (\d+): '([^']*)'\. Looking for one of: (.*)\.")
@@ -87,8 +88,30 @@ class Compiled:
     is_html: bool
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """With these values, in the language and time zone of whoever calls."""
-        return self.template.render(Context(dict(values), autoescape=self.is_html))
+        """With these values, in the language and time zone of whoever calls. Raises `TooLongError` before that much is made,
+        and whatever a filter raises."""
+        return self.template.render(Measured(dict(values), autoescape=self.is_html))
+
+
+class Measured(Context):
+    """Knows how much may still come out."""
+
+    room = tags.MOST
+
+
+class Bounded(Node):
+    """A node that puts out text, as long as there is room: a loop could repeat it without end."""
+
+    def __init__(self, node: Node) -> None:
+        self.node, self.token = node, node.token
+
+    def render(self, context: Context) -> str:
+        said = self.node.render(context)
+        if isinstance(context, Measured):
+            context.room -= len(said)
+            if context.room < 0:
+                raise tags.TooLongError
+        return said
 
 
 def compile_words(source: str, shapes: Mapping[str, Shape], *, is_html: bool) -> Compiled:
@@ -96,27 +119,35 @@ def compile_words(source: str, shapes: Mapping[str, Shape], *, is_html: bool) ->
     if "\0" in source:
         raise WordsError(_("There is a NUL character in it. Write it again without."))
     try:
-        template = Template(source, engine=_engine(is_html))
-    except TemplateSyntaxError as error:
-        raise _in_plain_words(error) from error
+        template = _template(source, is_html=is_html)
+        reader = _Reader(is_html=is_html)
+        reader.read(template.nodelist, dict(shapes), in_loop=False)
     except RecursionError:
         raise WordsError(_("It is nested too deeply. Write it flatter.")) from None
-    reader = _Reader()
-    reader.read(template.nodelist, dict(shapes), in_loop=False)
     return Compiled(template, frozenset(reader.used & set(shapes)), is_html)
+
+
+def _template(source: str, *, is_html: bool) -> Template:
+    try:
+        return Template(source, engine=_engine(is_html))
+    except TemplateSyntaxError as error:
+        raise _in_plain_words(error) from error
 
 
 class _Reader:
     """Walks through a template and refuses what the variables do not give."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_html: bool) -> None:
         self.used: set[str] = set()
+        self._is_html = is_html
 
     def read(self, nodes: Any, known: Mapping[str, Shape], *, in_loop: bool) -> None:
-        for node in nodes:
+        for at, node in enumerate(nodes):
             line: int = getattr(getattr(node, "token", None), "lineno", 0) or 0
             if isinstance(node, CommentNode):
                 continue
+            if isinstance(node, _PUTTING_OUT):
+                nodes[at] = Bounded(node)
             if isinstance(node, TextNode):
                 _refuse_braces(node.s, line)
             elif isinstance(node, VariableNode):
@@ -133,6 +164,8 @@ class _Reader:
                     inside[name] = self._expression(expression, known, line)
                 self.read(node.nodelist, inside, in_loop=in_loop)
             elif isinstance(node, FirstOfNode):
+                if node.asvar:
+                    raise WordsError(_("“as” can't be used here. Use {% with %}."), line=line)
                 for expression in node.vars:
                     self._expression(expression, known, line)
             else:  # cannot be: the engine has no other tags
@@ -162,6 +195,8 @@ class _Reader:
         token = getattr(expression, "token", None)
         line = line or (getattr(token, "lineno", 0) or 0)
         shape = self._variable(expression.var, known, line)
+        if self._is_html:
+            _escape_literals(expression, line)
         for _function, arguments in expression.filters:
             for is_variable, argument in arguments:
                 if is_variable:
@@ -195,6 +230,37 @@ class _Reader:
                     line=line,
                 )
         return Shape.JSON if known[root] == Shape.JSON else Shape.PLAIN
+
+
+def _escape_literals(expression: Any, line: int) -> None:
+    """A text in quotes inside a tag counts as HTML for Django, and would come out as markup."""
+    if isinstance(expression.var, str):
+        expression.var = _unsafe(expression.var, line)
+    for _function, arguments in expression.filters:
+        arguments[:] = [
+            (True, _Text(argument, line)) if isinstance(argument, str) else (is_variable, argument)
+            for is_variable, argument in arguments
+        ]
+
+
+class _Text:
+    """A text that a filter is given. As a variable has it, because Django counts any other as HTML."""
+
+    def __init__(self, text: str, line: int) -> None:
+        self.text = _unsafe(text, line)
+
+    def resolve(self, context: Context) -> str:
+        return self.text
+
+
+def _unsafe(text: str, line: int) -> str:
+    if "<" in text or ">" in text:
+        raise WordsError(
+            _("“<” and “>” can't stand in quotes inside a tag: HTML stands outside of tags."), line=line
+        )
+    return (
+        text[:] if '"' in text or "'" in text else text
+    )  # a slice counts as text, and its quotes are escaped
 
 
 def _refuse_braces(text: str, line: int) -> None:

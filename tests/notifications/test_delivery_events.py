@@ -2,10 +2,13 @@
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError, InternalError, connection, transaction
 
+from accounts.privacy import person_at
+from notifications import privacy
 from notifications.channels.seam import Happened
 from notifications.models import Delivery, DeliveryEvent, State, Suppression
 from notifications.services import Event, record_events, send_due_deliveries
@@ -83,6 +86,16 @@ class TestEvents:
         record_events(events=[told(handed, Happened.DELIVERED)], now=NOW)
         handed.refresh_from_db()
         assert (handed.state, handed.handed_at) == (State.DELIVERED, NOW + dt.timedelta(seconds=1))
+
+    def test_of_somebody_erased_meanwhile_nothing_is_kept_that_may_quote_their_address(self, handed):
+        privacy.erase(person=person_at("zoe@elsewhere.example"))
+        event = replace(
+            told(handed, Happened.FAILED), code="550", text="<zoe@elsewhere.example> mailbox full"
+        )
+        assert record_events(events=[event], now=NOW) == [event]
+        handed.refresh_from_db()
+        assert (handed.provider_code, handed.provider_text) == ("550", "")
+        assert DeliveryEvent.objects.get().text == ""
 
     def test_of_a_delivery_that_is_none_nothing_is_kept(self, handed):
         strange = Event("fake", "1", handed.pk + 1_000, Happened.DELIVERED, NOW)

@@ -4,15 +4,18 @@ import datetime as dt
 
 import pytest
 from django.core import mail
+from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.utils import timezone
 
 from accounts import roles
+from accounts.models import User
 from accounts.privacy import person_at
-from notifications import privacy
+from notifications import privacy, segments
 from notifications.models import Broadcast, Message, Segment, Sequence, SequenceStep, SequenceTurn
-from notifications.recipients import Recipient
-from notifications.services import process_notifications
+from notifications.recipients import Recipient, members
+from notifications.segments import Rule
+from notifications.services import audiences, process_notifications
 from notifications.services.sequences import enrol
 from tests.factories import admin, alice, bob, make_user
 
@@ -50,6 +53,17 @@ def broadcast(staff, **changes):
         **changes,
     }
     return staff.post(f"{BASE}/broadcast/add/", data)
+
+
+def test_an_audience_that_takes_too_long_to_count_says_so(staff, monkeypatch):
+    slow = User.objects.annotate(slept=RawSQL("pg_sleep(5)::text", [])).filter(slept="")
+    monkeypatch.setitem(
+        segments._rules, "test.slow", Rule("test.slow", "is slow", lambda value: members(slow))
+    )
+    monkeypatch.setattr(audiences, "PATIENCE", "50ms")
+    counted = staff.post(f"{BASE}/segment/count/", {"rule0": "test.slow|"})
+    assert counted.status_code == 200
+    assert "takes too long" in counted.content.decode()
 
 
 def test_an_audience_is_put_together_and_counted(staff):

@@ -5,7 +5,7 @@ import datetime as dt
 from notifications import kinds
 from notifications.models import Message, Sequence, SequenceStep, SequenceTurn
 from notifications.recipients import Recipient
-from notifications.services.sequences import enrol, take_due_turns
+from notifications.services.sequences import enrol, set_active, take_due_turns
 from notifications.services.wordings import save_words
 from notifications.words.parts import Parts
 from tests.factories import admin
@@ -34,6 +34,30 @@ def test_sweeps_at_once_say_each_step_once(parallel):
     batches = set(SequenceTurn.objects.values_list("batch", flat=True))
     assert {message.context["batch"] for message in said} == {str(batch) for batch in batches}
     assert said.count() == len(batches)
+
+
+def test_a_sweep_and_the_switch_at_once_leave_nothing_to_be_told(parallel):
+    row = Sequence.objects.create(title="x", occasion="draws.entered", is_active=True, made_at=NOW)
+    SequenceStep.objects.create(sequence=row, delay=dt.timedelta(0), channels=["email"], words=WORDS)
+    for n in range(30):
+        enrol(
+            occasion="draws.entered",
+            about=f"draws.draw:{n}",
+            recipient=Recipient(address=f"one{n}@elsewhere.example"),
+            values={"draw": "Bikes", "slug": "bikes", "draw_at": NOW},
+            at=NOW,
+        )
+    by = admin()
+
+    def one(index):
+        if index == 1:
+            return set_active(sequence=row, is_active=False, by=by, now=NOW)
+        return take_due_turns(now=NOW)
+
+    outcomes = parallel(one, 3)
+    assert not outcomes.errors
+    assert not Message.objects.filter(kind="notifications.step", cancelled_at=None).exists()
+    assert SequenceTurn.objects.filter(ended_at=None, batch=None).count() == 30
 
 
 def test_people_who_enter_at_once_are_enrolled_once(parallel):

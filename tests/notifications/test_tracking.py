@@ -5,13 +5,17 @@ import html as markup
 import re
 
 import pytest
+from django.core import mail
+from django.test import Client
 from django.urls import reverse
 
 from notifications.click_classes import is_machine
 from notifications.models import Delivery, DeliveryEvent
 from notifications.services import process_notifications
-from tests.factories import admin
+from notifications.words.parts import Parts
+from tests.factories import admin, make_user
 from tests.notifications.outbox import NOW, outsider, say
+from tests.notifications.test_broadcasts import AT, draft, schedule
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 APPLE, GMAIL = (
@@ -84,6 +88,78 @@ class TestMail:
     def test_the_site_may_do_without(self, mailgun, settings):
         settings.TRACK_MAILS = False
         assert "/api/track/" not in sent(mailgun).html
+
+
+class TestNames:
+    """Anybody names themselves, and a name is no link."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "https://evil.example/login",
+            "www.evil.example",
+            "evil.com",
+            "evil.com/login",
+            "HTTP://evil.example",
+            "a@evil.example",
+            "(https://evil.example)",
+            "https:/\u200b/evil.com",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "words",
+        [
+            Parts(subject="Hello", text="Hello {{ name }}, this is news."),
+            Parts(subject="Hello", text="Hello.", html="<p>Hello {{ name|urlize }}, this is news.</p>"),
+        ],
+    )
+    def test_a_name_becomes_no_link(self, name, words):
+        html = self.broadcast(words, name)
+        assert "evil" in html
+        assert not any(
+            "evil" in target or "mailto" in target for target in re.findall(r'href="([^"]+)"', html)
+        )
+
+    def test_of_what_comes_out_of_a_value_nothing_is_led_over_the_site(self):
+        text = (
+            "https://good.example/a?b=1&c=ü\nhttps://good.example/{{ name }}\nhttps://good.example{{ name }}"
+        )
+        html = self.broadcast(Parts(subject="Hello", text=text), "-evil")
+        targets = re.findall(r'href="([^"]+)"', html)
+        assert "https://good.example-evil" in targets  # a link, and nobody's promise where it leads
+        assert "https://good.example/-evil" in targets
+        led = [
+            markup.unescape(target) for target in targets if "good.example" in target and "click?" in target
+        ]
+        assert len(led) == 1
+        answer = Client().get(_path(led[0]))
+        assert (answer.status_code, answer["Location"]) == (302, "https://good.example/a?b=1&c=%C3%BC")
+        assert Client().get(_path(led[0].replace("good", "evil"))).status_code == 404
+
+    def test_links_that_staff_wrote_in_html_are_led_over_the_site(self):
+        html = self.broadcast(
+            Parts(
+                subject="Hello",
+                text="Hello",
+                html="<a href='https://single.example'>a</a>"
+                '<a href="https://good.example/?a=1&amp;b=2">b</a>{% if name %}<a href="https://if.example/">c</a>{% endif %}',
+            ),
+            "Asha",
+        )
+        led = re.findall(r'href="([^"]+click\?to=[^"]+)"', html)
+        places = [Client().get(_path(markup.unescape(link)))["Location"] for link in led]
+        assert "https://good.example/?a=1&b=2" in places
+        assert "https://if.example/" in places
+
+    @staticmethod
+    def broadcast(words: Parts, name: str) -> str:
+        """The HTML that somebody of this name gets."""
+        make_user(display_name=name, email="somebody@example.com")
+        schedule(draft(words=words, channels=["email"]))
+        while process_notifications(now=AT).found_work:
+            pass
+        [letter] = [letter for letter in mail.outbox if "somebody@example.com" in letter.to[0]]
+        return letter.alternatives[0][0]
 
 
 class TestOpen:

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from notifications import backoff
 from notifications.channels.seam import Answer, ChannelDown, Found, Happened, Outcome
 from notifications.models import Delivery, State
 from notifications.services import expire_leases, process_notifications, resolve_unknown, send_due_deliveries
@@ -184,3 +185,52 @@ def test_a_provider_that_asks_to_wait_is_let_wait(provider):
     delivery = Delivery.objects.get()
     assert delivery.state == State.RETRY
     assert delivery.next_attempt_at >= NOW + dt.timedelta(minutes=7)
+
+
+def test_what_is_never_found_and_never_taken_is_given_up_in_the_end(provider):
+    delivery = lose_one(provider)
+    Delivery.objects.update(attempts=backoff.ATTEMPTS)
+    resolve_unknown(now=SETTLED)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.provider_code) == (State.FAILED, "absent")
+
+
+def test_a_channel_that_breaks_stops_no_other(settings, provider, smtp, monkeypatch):
+    settings.NOTIFICATION_CHANNELS = {"sms": PATH, "email": "notifications.channels.email.EmailChannel"}
+    say("test.mail", recipients=[outsider(), outsider("yan")])
+    Delivery.objects.filter(address=ZOE).update(channel="sms")
+
+    def breaks(sender, letters):
+        raise OverflowError("year 99999999999 is out of range")
+        yield
+
+    monkeypatch.setattr(ScriptedSender, "hand_over", breaks)
+    process_notifications(now=NOW)
+    assert smtp.counts == {"yan@elsewhere.example": 1}
+
+
+@pytest.mark.parametrize("name", ["resolve_unknown", "take_due_turns"])
+def test_a_step_before_sending_that_breaks_keeps_nothing_from_being_sent(smtp, monkeypatch, name):
+    def breaks(**given):
+        raise ValueError("too large")
+
+    monkeypatch.setattr(f"notifications.services.processing.{name}", breaks)
+    say("test.mail", recipients=[outsider()])
+    process_notifications(now=NOW)
+    assert smtp.counts == {ZOE: 1}
+
+
+def test_what_can_not_wait_does_not_wait_behind_a_broadcast(provider):
+    say("test.mail", recipients=[outsider(f"nr{n}") for n in range(6)])
+    say("test.money", key="2", now=NOW + dt.timedelta(seconds=1), recipients=[outsider()])
+    send_due_deliveries(now=NOW + dt.timedelta(seconds=2), limit=3)
+    assert next(letter.address for letter in provider.handed) == ZOE
+    assert len(provider.handed) == 3
+
+
+def test_receivers_that_answer_slowly_give_back_what_is_not_tried(provider, monkeypatch):
+    monkeypatch.setattr("notifications.services.sending.SPELL_S", 0.0)
+    say("test.mail", recipients=[outsider(f"nr{n}") for n in range(3)])
+    send_due_deliveries(now=NOW)
+    assert provider.handed == []
+    assert set(Delivery.objects.values_list("state", "attempts")) == {(State.PLANNED, 0)}

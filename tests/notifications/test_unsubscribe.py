@@ -1,5 +1,6 @@
 """The links at the foot of mails: one click, a page with a button, and what they never do."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -12,11 +13,12 @@ from notifications.links import make_token
 from notifications.mail_links import PREFERENCES, UNSUBSCRIBE, links_of
 from notifications.models import ConsentEvent, Correspondent, Delivery, Preference, SkipReason, State, Stop
 from notifications.recipients import Recipient
-from notifications.services import sending
+from notifications.services import process_notifications, sending
 from notifications.services.preferences import revoke_links
 from notifications.services.sending import send_due_deliveries
 from tests.factories import alice, bob
 from tests.notifications.outbox import NOW, named, outsider, say
+from tests.notifications.test_broadcasts import draft, schedule
 
 pytestmark = pytest.mark.django_db
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -67,6 +69,26 @@ class TestOneClick:
             f"member:{alice().pk}", "test.teaser", "email", False,
         )  # fmt: skip
         assert not Stop.objects.exists()
+
+    def test_it_stops_all_notices_because_no_other_is_about_the_same(self, stranger):
+        first = self.noticed(NOW)
+        assert "for this one" not in stranger.get(link_of(first)).content.decode()
+        answer = stranger.post(link_of(first), ONE_CLICK)
+        assert "no more messages of the kind" in answer.content.decode()
+        off = Preference.objects.get()
+        assert (off.kind, off.channel, off.is_on) == ("notifications.notice", "email", False)
+        assert ConsentEvent.objects.get().what == "switched off"
+        assert first.state == State.HANDED
+        again = self.noticed(NOW + dt.timedelta(days=1))
+        assert (again.state, again.skip_reason) == (State.SUPPRESSED, SkipReason.CONSENT)
+
+    def noticed(self, at: dt.datetime) -> Delivery:
+        """What a broadcast to all became for Alice."""
+        alice()
+        made = schedule(draft(channels=["email"], send_at=at))
+        while process_notifications(now=at).found_work:
+            pass
+        return Delivery.objects.select_related("message").get(message=made.message, member=alice())
 
     def test_it_is_written_into_the_history(self, stranger):
         delivery = mailed()

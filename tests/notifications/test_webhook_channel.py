@@ -277,7 +277,23 @@ class TestOutbox:
         process_notifications(now=NOW + 2 * SECOND)
         states = Delivery.objects.filter(channel="webhook").order_by("pk").values_list("state", flat=True)
         assert list(states) == [State.BOUNCED, State.SUPPRESSED]
-        assert (len(receiver.heard), Suppression.objects.get().channel) == (1, "webhook")
+        assert len(receiver.heard) == 1
+        row = Suppression.objects.get()
+        assert (row.channel, row.address) == ("webhook", "127.0.0.1"), "the whole address opens the chat"
+
+    def test_one_that_was_gone_is_told_again_once_it_is_proven_anew(self, receiver, public_kind):
+        receiver.status = 410
+        endpoint = proven(receiver.url)
+        say(key="1")
+        process_notifications(now=NOW + SECOND)
+        receiver.status = 204
+        send_test(endpoint=endpoint, by=admin(), now=NOW)
+        code = receiver.heard[-1].json["data"]["values"]["code"]
+        prove_endpoint(endpoint=endpoint, code=code, by=admin(), now=NOW)
+        assert Suppression.objects.get().lifted_at is not None
+        say(key="2")
+        process_notifications(now=NOW + 2 * SECOND)
+        assert Delivery.objects.filter(channel="webhook").latest("pk").state == State.HANDED
 
     def test_a_promotion_needs_nobodys_consent_there(self, receiver, public_kind):
         kinds._kinds["test.service"] = kind_like(

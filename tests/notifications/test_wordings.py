@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from unittest.mock import patch
 
 import pytest
 from django.core import mail
@@ -129,6 +130,15 @@ class TestVersions:
         back = restore_words(override=row, number=1, by=admin(), now=NOW)
         assert (back.number, back.from_number, back.parts) == (3, 1, OWN)
         assert read(alice()).subject == "Own: a bicycle"
+
+    def test_nobody_goes_back_to_words_that_are_not_good_any_more(self):
+        row = save().override
+        save(dataclasses.replace(OWN, subject="Newer"))
+        without = dataclasses.replace(kinds.get("test.service"), variables={"at": dt.datetime})
+        with patch.dict(kinds._kinds, {"test.service": without}), pytest.raises(WordingError) as refused:
+            restore_words(override=row, number=1, by=admin(), now=NOW)
+        assert "no variable “prize”" in str(refused.value.findings.errors[0])
+        assert row.versions.count() == 2
 
     def test_going_back_to_the_usual_words_is_a_version_too(self):
         row = save().override

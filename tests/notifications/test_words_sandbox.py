@@ -1,6 +1,9 @@
 """The template language of staff: what it knows, what it refuses, and in which words."""
 
 import contextlib
+import datetime as dt
+import inspect
+import sys
 
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from notifications.words.checking import check_parts
 from notifications.words.parts import LIMITS, Parts, Vocabulary
 from notifications.words.sandbox import Shape, WordsError, compile_words
+from notifications.words.tags import TooLongError
 
 SHAPES = {
     "prize": Shape.PLAIN,
@@ -86,10 +90,157 @@ def test_values_are_escaped_in_html_and_nowhere_else():
     assert compiled("{{ prize }}", is_html=True).render({"prize": "<b>"}) == "&lt;b&gt;"
 
 
+@pytest.mark.parametrize("filter_", ["add", "join", "default", "date"])
+def test_no_filter_makes_much_of_little(filter_):
+    """A text that doubles, or is squared, at each of many levels."""
+    levels = range(1, 40)
+    source = "{% with a0=at %}" if filter_ == "date" else "{% with a0=prize %}"
+    source += "".join(
+        "{% with a" + str(n) + "=" + ("at" if filter_ == "date" else f"a{n - 1}") + f"|{filter_}:a{n - 1} %}}"
+        for n in levels
+    )
+    source += "{{ a39|length }}" + "{% endwith %}" * 40
+    at = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
+    try:
+        said = compiled(source).render({"prize": "a prize", "at": "r" * 9 if filter_ != "date" else at})
+    except TooLongError:
+        return
+    assert int(said) < 1_000
+
+
+def test_numbers_are_added_and_lists_joined():
+    words = compiled(
+        "{{ rows|length|add:2 }} {{ prize|add:prize }} {{ rows|join:', ' }} {{ prize|join:'-' }}"
+    )
+    assert words.render({"prize": "x", "rows": ["a", "b"]}) == "4  a, b x"
+    assert (
+        compile_words("{{ rows|join:', ' }}", SHAPES, is_html=True).render({"rows": ["<", "b"]}) == "&lt;, b"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ prize }}" * 300,
+        "{% for letter in prize %}{{ prize }}{% endfor %}",
+        "{% for letter in prize %}" + "x" * 500 + "{% endfor %}",
+        "{% for letter in prize %}{% firstof prize %}{% endfor %}",
+        "{% for letter in prize %}{% if prize %}{% with x=prize %}{{ x }}{% endwith %}{% endif %}{% endfor %}",
+        "{{ rows|join:prize }}",
+    ],
+)
+def test_a_text_ends_where_no_message_is_so_long(source):
+    with pytest.raises(TooLongError, match="longer than 200000 characters"):
+        compiled(source).render({"prize": "x" * 1_000, "rows": ["x"] * 1_000})
+
+
+def test_too_long_with_sample_values_is_said():
+    source = "{% for a in prize %}" + "x" * 19_000 + "{% endfor %}"
+    samples = {**VOCABULARY.samples, "prize": "a prize, and another"}
+    told = check_parts(Parts(text=f"{LINK}{source}"), Vocabulary(SHAPES, samples, frozenset()), site_url=SITE)
+    assert "longer than 200000 characters" in str(told.errors[0])
+
+
 @given(st.text(alphabet="{}%#|.: ifendforprzeow\n'\"x", max_size=60))
 def test_nothing_typed_raises_anything_else(source):
     with contextlib.suppress(WordsError):
         compiled(source)
+
+
+BAD = "<script>alert(1)</script><!-- "
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>Hi</p>{% if rows > 5 %}<style>.x{<script>alert(1)</script><!-- {% endif %}",
+        f"{{% if prize > 5 %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}a{{% elif prize > 5 %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}a{{% elif at %}}b{{% elif not at %}}{BAD}{{% else %}}c{{% endif %}}",
+        f"{{% if prize != 5 %}}a{{% else %}}{BAD}{{% endif %}}",
+        f"{{% if prize %}}{{% if prize == 7 %}}{BAD}{{% endif %}}{{% endif %}}",
+        f"{{% for row in rows %}}{{% if forloop.counter == 3 %}}{BAD}{{% endif %}}{{% endfor %}}",
+        f"{{% for row in prize %}}a{{% empty %}}{{% if at == 3 %}}{BAD}{{% endif %}}{{% endfor %}}",
+        f"{{% with x=prize %}}{{% if x == 3 %}}{BAD}{{% endif %}}{{% endwith %}}",
+        "{% firstof prize '<script>' %}",
+        "{{ prize|default:'<script>' }}",
+        "{{ rows|join:'<script>' }}",
+        "{% with x='<script>' %}{{ x }}{% endwith %}",
+        "{% firstof '<' as prize %}",
+        "<a href='{% firstof site_url \"javascript:x\" %}'>a</a>",
+        "<a href='{{ site_url|default:\"javascript:x\" }}'>a</a>",
+        "<a href='{{ prize|yesno:\"https://a.example,javascript:x,javascript:y\" }}'>a</a>",
+        "<a href='{% if prize == 3 %}javascript:x{% else %}https://a.example{% endif %}'>a</a>",
+        "{% if prize == 3 %}<a href='javascript:x'>a</a>{% endif %}",
+        "{% if prize == 3 %}<p onclick='x'>a</p>{% endif %}",
+        "{% if prize == 3 %}</p>{% endif %}",
+        "{% if prize == 3 %}<p>{% endif %}",
+        "{% if prize == 3 %}<p {% endif %}",
+        "<p {% if prize == 3 %}onclick='x'{% endif %}>a</p>",
+        "<p {% if prize == 3 %}onclick{% endif %}>a</p>",
+        "<p title='{% if prize == 3 %}' onclick='x{% endif %}'>a</p>",
+        '<p title="{% if prize == 3 %}{{ prize|urlize }}{% endif %}">a</p>',
+        '<p title="{{ prize|urlize }}">a</p>',
+        '<p title="{% with x=prize|urlize %}{{ x }}{% endwith %}">a</p>',
+        "<{% if prize == 3 %}script{% else %}b{% endif %}>a",
+        "<s{% if prize == 3 %}cript{% endif %}>a</s>",
+        "<{% if prize %}s{% else %}b{% endif %}{% if at == 3 %}cript{% endif %}>a",
+        "{% if prize == 1 %}<{% endif %}{% if prize == 1 %}script{% endif %}{% if prize == 1 %}>{% endif %}",
+    ],
+)
+def test_what_no_sample_brings_to_light_is_looked_at(html):
+    told = found(html=f"{html} {LINK}", text=LINK)
+    assert told.errors, html
+    assert "html" not in told.compiled or any(error.part == "html" for error in told.errors)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "{% if prize == 3 %}<p>It's {{ prize }}, <b>really</b>.</p>{% elif at %}<p>No</p>{% else %}no{% endif %}",
+        "<p>{% if prize == 3 %}one{% else %}others{% endif %}</p>",
+        '<p class="{% if prize == 3 %}one{% endif %}" title=\'{{ prize|default:"it\'s" }}\'>a</p>',
+        "<ul>{% for row in rows %}<li>{{ row.name|default:'x' }}</li>{% empty %}<li>{{ at|date:'j F' }}</li>{% endfor %}</ul>",
+        "<a href='{% if prize == 3 %}{{ claim_url }}{% else %}{{ site_url }}/{% endif %}'>{% if prize %}<b>a</b>{% endif %}</a>",
+        "<a href='{{ site_url }}/{% for row in rows %}{{ row }}{% endfor %}'>a</a>{{ prize|linebreaks }}",
+        "{% with x=site_url %}<a href='{{ x }}/a/'>{% firstof prize at 'a' %}</a>{% endwith %}",
+    ],
+)
+def test_branches_that_end_what_they_begin_are_good(html):
+    told = found(html=f"{html} {LINK}", text=LINK)
+    assert (told.errors, told.warnings) == ([], [])
+
+
+def test_a_branch_is_refused_with_its_line():
+    [error] = found(html=f"<p>{LINK}</p>\n{{% if prize == 3 %}}<p>a\n<b>b</p>{{% endif %}}", text=LINK).errors
+    assert str(error).startswith("Line 3: </p> ends what is not open here")
+
+
+def test_links_of_all_branches_are_looked_at():
+    source = LINK + "{% if prize == 3 %}" + " https://{}.example/ {% endif %}"
+    told = found(
+        text=source.replace("{}", "one"),
+        html=LINK + "{% if prize == 3 %}<a href='https://two.example/'>a</a>{% endif %}",
+        sms=source.replace("https", "http"),
+    )
+    assert "not secured" in str(told.errors[0])
+    assert {warning.code for warning in told.warnings} == {"host one.example", "host two.example"}
+
+
+@pytest.mark.parametrize("depth", [50, 150, 250, 330, 500, 780])
+def test_what_is_nested_too_deeply_is_refused_and_breaks_nothing(depth):
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000 + len(inspect.stack()))
+    try:
+        told = found(text=LINK + "{% if prize %}" * depth + "x" + "{% endif %}" * depth)
+    finally:
+        sys.setrecursionlimit(before)
+    assert [str(error) for error in told.errors if "nested too deeply" not in str(error)] == []
+
+
+def test_quotes_in_a_text_inside_a_tag_end_no_attribute():
+    source = "<p title='{{ prize|default:\"' onclick='x\" }}'>a</p>"
+    assert "' onclick" not in compiled(source, is_html=True).render({"prize": ""})
 
 
 def found(**parts):
