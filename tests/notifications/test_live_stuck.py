@@ -70,10 +70,11 @@ def test_one_that_takes_nothing_between_two_beats_is_let_go(settings, line):
 def test_a_hub_that_closes_waits_for_none(settings, line):
     async def scenario() -> None:
         hub = hub_of(settings, patience=0.1)
-        async with line(hub, token()) as stuck:
-            await stuck.wait_for(lambda: hub.clients == 1)
+        async with line(hub, token()) as stuck, opened(hub, token()) as quick:
+            await stuck.wait_for(lambda: hub.clients == 2)
             stuck.blocked = asyncio.Event()
             publish(TOPIC, "winner", {"rank": 1})
+            await quick.wait_for(lambda: b"winner" in quick.body)
             await hub.close()
             await stuck.wait_for(lambda: hub.clients == 0)
 
