@@ -26,6 +26,8 @@ FILES = (
     ".csv",
     ".json",
     ".py",
+    ".js",
+    "push/devices/",
     "/live/",
     "/html/",
     "/download/",

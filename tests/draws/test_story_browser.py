@@ -184,8 +184,11 @@ def test_somebody_new_enters_wins_claims_and_declines_and_the_next_in_line_is_to
 
     # She looks at the draw's page and presses nothing.
     zoe.goto(f"/draws/{breakfast.slug}/")
-    winners = zoe.get_by_role("link", name="See the winners")
+    winners = zoe.get_by_role("link", name="Results and proof")
     expect(winners).to_be_visible(timeout=SOON)
+    expect(zoe.get_by_text("That is you!").first).to_be_visible(
+        timeout=SOON
+    )  # in its turn, on the page that stood open
     winners.click()
     expect(zoe.get_by_text("That is you!")).to_be_visible()
 

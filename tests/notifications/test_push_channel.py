@@ -360,7 +360,7 @@ class TestOutbox:
             member = User.objects.create_user(email=f"m{number}@example.org", password=None)
             switched_on(service.browser(str(number)), member)
         say()
-        with django_assert_max_num_queries(60):
+        with django_assert_max_num_queries(70):
             process_notifications(now=NOW + SECOND)
         assert pushed() == [State.HANDED] * 6
 
