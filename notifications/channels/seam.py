@@ -96,10 +96,14 @@ class Letter:
 
 @dataclass(frozen=True)
 class Sought:
-    """A letter whose answer was lost, and when it was given out."""
+    """A letter whose answer was lost, and when it was given out.
+
+    `others`: what the provider calls other letters to the same address, for providers that don't know ours by its key.
+    """
 
     letter: Letter
     sent_at: dt.datetime
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,9 @@ class SmsSender:
     def find(self, sought: Sequence[Sought]) -> Mapping[str, Found]:
         """Those that Twilio has: to the number, with the text, from about the time they were given out.
 
-        By number alone, because a message that still waits at Twilio has no time of sending to be found by. Two of the
-        same text to one number are told apart by their order. Raises `ChannelDown`.
+        By number alone, because a message that still waits at Twilio has no time of sending to be found by. One that is
+        known to be another letter is not taken for this one; two of the same text to one number that are both sought are
+        told apart by their order. Raises `ChannelDown`.
         """
         found: dict[str, Found] = {}
         by_number: dict[str, list[Sought]] = {}
@@ -87,7 +88,14 @@ class SmsSender:
         for number, items in by_number.items():
             there = self._messages_to(number)
             for item in sorted(items, key=lambda item: item.sent_at):
-                match = next((message for message in there if _is_it(message, item)), None)
+                match = next(
+                    (
+                        message
+                        for message in there
+                        if message.sid not in item.others and _is_it(message, item)
+                    ),
+                    None,
+                )
                 if match is not None:
                     there.remove(match)
                     found[item.letter.key] = _found(match)

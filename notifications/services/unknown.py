@@ -4,11 +4,12 @@ import datetime as dt
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from notifications import backoff
 from notifications.channels.registry import sender_class, sending_channels
 from notifications.channels.seam import ChannelDown, Found, Happened, Sender, Sought
-from notifications.kinds import Channel
+from notifications.kinds import BY_PHONE, Channel
 from notifications.models import Delivery, Message, State
 from notifications.services.composing import compose
 from notifications.services.consent import wishes_of
@@ -20,6 +21,8 @@ ASK_AT_ONCE = 100
 GIVES_UP_AFTER = dt.timedelta(days=3)
 """Providers keep what they sent for about as long; after that only a person can find out."""
 _HOLD = dt.timedelta(minutes=2)
+_MOMENT = dt.timedelta(seconds=2)
+_BEFORE = dt.timedelta(hours=1)
 _STATES = {
     Happened.DELIVERED: State.DELIVERED,
     Happened.FAILED: State.FAILED,
@@ -68,20 +71,53 @@ def _hold(channel: Channel, *, now: dt.datetime, limit: int) -> list[Delivery]:
 def _ask(sender: Sender, held: list[Delivery], tally: Tally, now: dt.datetime) -> None:
     wishes = wishes_of(held)
     sought: dict[str, tuple[Delivery, Sought]] = {}
+    others, on_their_way = _of_the_same_people(held)
+    results = []
     for delivery in held:
         assert delivery.sending_at is not None  # the filter above
+        if (
+            delivery.address in on_their_way
+        ):  # what is found there could be that one: it has its id in a moment
+            results.append(Result.of(delivery, State.UNKNOWN, next_attempt_at=now + _MOMENT))
+            continue
         try:
             letter = compose(delivery, link_version=wishes[delivery.pk].link_version)
         except Exception:  # a template of any app may raise anything; it is asked about again once mended
             log.exception("rendering_failed", kind=delivery.message.kind, delivery=str(delivery.handle))
             continue
-        sought[letter.key] = (delivery, Sought(letter, delivery.sending_at))
+        known = frozenset(others.get(delivery.address, ()))
+        sought[letter.key] = (delivery, Sought(letter, delivery.sending_at, known))
     found = sender.find([item for _delivery, item in sought.values()])
-    results = [
+    results += [
         _result_of(delivery, found.get(key), now=now, settles_after=sender.settles_after)
         for key, (delivery, _item) in sought.items()
     ]
     save_results(results, tally, only=(State.UNKNOWN,))
+
+
+def _of_the_same_people(held: list[Delivery]) -> tuple[dict[str, set[str]], set[str]]:
+    """By address, what the provider calls other letters there; and the addresses to which one is being sent right now.
+
+    Only where addresses are telephones: those providers don't know a letter by our key, and find it by number and text.
+    """
+    if not held or held[0].channel not in BY_PHONE:
+        return {}, set()
+    members = {delivery.member_id for delivery in held if delivery.member_id}
+    outside = {delivery.address for delivery in held if not delivery.member_id}
+    theirs = Delivery.objects.filter(
+        Q(member_id__in=members) | Q(member=None, address__in=outside), channel=held[0].channel
+    )
+    since = min(delivery.sending_at for delivery in held if delivery.sending_at) - _BEFORE
+    others: dict[str, set[str]] = {}
+    sent = (
+        theirs.filter(handed_at__gt=since)
+        .exclude(provider_id="")
+        .exclude(pk__in=[delivery.pk for delivery in held])
+        .values_list("address", "provider_id")
+    )
+    for address, provider_id in sent:
+        others.setdefault(address, set()).add(provider_id)
+    return others, set(theirs.filter(state=State.CLAIMED).values_list("address", flat=True))
 
 
 def _result_of(

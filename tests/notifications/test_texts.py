@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from notifications.models import ConsentEvent, Delivery, DeliveryEvent, PhoneAnswer, State, Suppression, What
-from notifications.services import expire_leases, process_notifications, resolve_unknown, send_due_deliveries
+from notifications.services import (
+    expand_due_messages,
+    expire_leases,
+    process_notifications,
+    resolve_unknown,
+    send_due_deliveries,
+)
 from notifications.services.answering import take_answer
 from notifications.services.sending import LEASE
 from notifications.services.suppressions import suppress_address
@@ -323,3 +329,43 @@ def test_told_by_many_at_once_a_stop_is_one(cloned_db, parallel):
     assert outcomes.errors == []
     assert len([result for result in outcomes.results if result]) == 1
     assert (Suppression.objects.count(), ConsentEvent.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db
+class TestEqualTexts:
+    """Twilio does not know a message by our key: it is found by number and text, and two may be the same."""
+
+    @pytest.fixture
+    def first(self, twilio) -> Delivery:
+        proven()
+        say("test.text", key="1", now=timezone.now())
+        process_notifications(now=timezone.now())
+        return Delivery.objects.get()
+
+    def lost(self) -> Delivery:
+        say("test.text", key="2", now=timezone.now())
+        expand_due_messages(now=timezone.now())
+        second = Delivery.objects.latest("pk")
+        Delivery.objects.filter(pk=second.pk).update(
+            state=State.UNKNOWN,
+            sending_at=timezone.now(),
+            lease_until=timezone.now(),
+            attempts=1,
+            lost_answers=1,
+        )
+        return second
+
+    def test_anothers_message_is_not_taken_for_one_that_never_arrived(self, first, twilio):
+        second = self.lost()
+        resolve_unknown(now=timezone.now() + dt.timedelta(hours=1))
+        second.refresh_from_db()
+        assert (second.state, second.provider_code) == (State.RETRY, "absent")
+        process_notifications(now=timezone.now() + dt.timedelta(hours=1))
+        assert set(twilio.counts.values()) == {2}
+
+    def test_nothing_is_decided_while_another_is_on_its_way_there(self, first, twilio):
+        second = self.lost()
+        Delivery.objects.filter(pk=first.pk).update(state=State.CLAIMED, provider_id="", handed_at=None)
+        resolve_unknown(now=timezone.now() + dt.timedelta(hours=1))
+        second.refresh_from_db()
+        assert second.state == State.UNKNOWN
