@@ -1,4 +1,5 @@
-"""A worker process that mails by a fake Mailgun and texts by a fake Twilio, until nothing is left to send or to ask about.
+"""A worker process that mails by a fake Mailgun and texts by a fake Twilio, until nothing is left to send or to ask about, or
+for ever.
 
 It waits only briefly before it asks what became of a letter: the fakes show at once what they have taken.
 """
@@ -34,7 +35,7 @@ class _Elsewhere(FakeMailgun):
     url = sys.argv[1]
 
 
-def main(twilio_url: str, rate: float, batch: int) -> None:
+def main(twilio_url: str, rate: float, batch: int, is_to_be_killed: bool) -> None:
     for name, value in settings_of(_Elsewhere()).items():
         setattr(settings, name, value)
     settings.EMAIL_TIMEOUT = 2
@@ -49,7 +50,8 @@ def main(twilio_url: str, rate: float, batch: int) -> None:
     print("working", flush=True)
     with outbox.installed():
         while (
-            Message.objects.filter(expanded_at=None).exists()
+            is_to_be_killed
+            or Message.objects.filter(expanded_at=None).exists()
             or Delivery.objects.filter(state__in=OPEN).exists()
         ):
             if not process_notifications(now=timezone.now()).found_work:
@@ -57,4 +59,4 @@ def main(twilio_url: str, rate: float, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "for ever")
