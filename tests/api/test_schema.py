@@ -100,6 +100,8 @@ def test_the_docs_in_a_browser(live_site, page, page_errors):
     page.get_by_text('"results": []').first.wait_for()
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(500)  # the library lays its page out anew after a change of width
         assert what_sticks_out(page, "/api/docs/", "light") == []
         assert examined(page, "/api/docs/", but_for=SWAGGERS) == []
     assert page_errors == []
