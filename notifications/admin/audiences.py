@@ -4,9 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -112,22 +110,6 @@ class AudienceAdmin(ManyAdmin):
         """Its rules as a sentence."""
         return in_words(row.conditions)
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Put one together."""
-        self.insist(request)
-        return self._edit(request, None)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Look at one, or give it other rules."""
-        row: Segment | None = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        if not self.has_view_permission(request, row) or (request.method == "POST" and not self.may(request)):
-            raise PermissionDenied
-        return self._edit(request, row)
-
     def count_view(self, request: HttpRequest) -> HttpResponse:
         """How many people the chosen rules are: a part of the page, asked for while one chooses."""
         self.insist(request)
@@ -137,7 +119,7 @@ class AudienceAdmin(ManyAdmin):
         form.is_valid()  # a name may be missing still
         return TemplateResponse(request, "admin/notifications/many/count.html", counted(form.conditions))
 
-    def _edit(self, request: HttpRequest, row: Segment | None) -> HttpResponse:
+    def edit(self, request: HttpRequest, row: Segment | None) -> HttpResponse:
         conditions = row.conditions if row else []
         form = AudienceForm(
             request.POST if request.method == "POST" else None,

@@ -6,8 +6,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -127,22 +125,6 @@ class BroadcastAdmin(ManyAdmin):
         """How many people it was for when it was scheduled."""
         return f"{row.size:,}" if row.size else "—"
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Begin one."""
-        self.insist(request)
-        return self._edit(request, None)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Look at one; change it as long as it is a draft."""
-        row: Broadcast | None = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        if not self.has_view_permission(request, row) or (request.method == "POST" and not self.may(request)):
-            raise PermissionDenied
-        return self._edit(request, row)
-
     def words_view(self, request: HttpRequest, object_id: int, language: str) -> HttpResponse:
         """Write its words in one language."""
         by = self.insist(request)
@@ -206,7 +188,7 @@ class BroadcastAdmin(ManyAdmin):
             messages.success(request, _("This is a new draft with the same words. Choose when it is sent."))
         return HttpResponseRedirect(_page(row))
 
-    def _edit(self, request: HttpRequest, row: Broadcast | None) -> HttpResponse:
+    def edit(self, request: HttpRequest, row: Broadcast | None) -> HttpResponse:
         form = BroadcastForm(request.POST if request.method == "POST" else None, initial=_initial(row))
         if request.method == "POST" and form.is_valid():
             try:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -53,6 +54,26 @@ class ManyAdmin(ReadOnlyAdmin):
         if not self.may(request) or not isinstance(request.user, User):
             raise PermissionDenied
         return request.user
+
+    def edit(self, request: HttpRequest, row: Any) -> HttpResponse:
+        """The page of one, or of a new one where `row` is None; its form, and what becomes of it."""
+        raise NotImplementedError
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Begin one."""
+        self.insist(request)
+        return self.edit(request, None)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Look at one; change it as far as it can still be changed."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row) or (request.method == "POST" and not self.may(request)):
+            raise PermissionDenied
+        return self.edit(request, row)
 
     def frame(self, request: HttpRequest, title: str, back: str = "") -> dict[str, Any]:
         """What every page of the admin knows."""

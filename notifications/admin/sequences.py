@@ -5,8 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -122,22 +120,6 @@ class SequenceAdmin(ManyAdmin):
         """On or off."""
         return ("on", _("on")) if row.is_active else ("off", _("off"))
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Begin one."""
-        self.insist(request)
-        return self._edit(request, None)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Look at one, or change what it is called."""
-        row: Sequence | None = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        if not self.has_view_permission(request, row) or (request.method == "POST" and not self.may(request)):
-            raise PermissionDenied
-        return self._edit(request, row)
-
     def add_step_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """One step more; then its words are written."""
         by, row = self.insist(request), Sequence.objects.filter(pk=object_id).first()
@@ -223,7 +205,7 @@ class SequenceAdmin(ManyAdmin):
             )
         return HttpResponseRedirect(_page(step.sequence))
 
-    def _edit(self, request: HttpRequest, row: Sequence | None) -> HttpResponse:
+    def edit(self, request: HttpRequest, row: Sequence | None) -> HttpResponse:
         initial = {"title": row.title, "occasion": row.occasion, "category": row.category} if row else None
         form = SequenceForm(request.POST if request.method == "POST" else None, initial=initial)
         if request.method == "POST" and form.is_valid():
