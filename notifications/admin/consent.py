@@ -12,7 +12,6 @@ from django.core.validators import validate_email
 from django.db.models import BigIntegerField, Case, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -26,6 +25,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User, normalise_email
 from audit.admin import ReadOnlyAdmin
+from notifications.admin.acting import acting_page
 from notifications.kinds import BY_PHONE, Channel
 from notifications.models import ConsentEvent, Preference, Stop, Suppression, SuppressionReason
 from notifications.services.suppressions import SuppressionError, lift_suppression, suppress_address
@@ -231,7 +231,8 @@ class SuppressionAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, _("Nothing goes there any more, whatever the kind."))
                 return HttpResponseRedirect(reverse("admin:notifications_suppression_change", args=[row.pk]))
-        return self._page(
+        return acting_page(
+            self,
             request,
             form,
             title=_("Stop all messages to an address"),
@@ -263,7 +264,8 @@ class SuppressionAdmin(ReadOnlyAdmin):
                 said = _("Messages may go there again.") if lifted else _("It was lifted already.")
                 messages.success(request, said)
                 return HttpResponseRedirect(reverse("admin:notifications_suppression_change", args=[row.pk]))
-        return self._page(
+        return acting_page(
+            self,
             request,
             form,
             title=_("Let messages through again"),
@@ -272,30 +274,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
                 "lift it only when they ask."
             ),
             press=_("Lift"),
-            is_danger=False,
         )
-
-    def _page(
-        self,
-        request: HttpRequest,
-        form: forms.Form,
-        *,
-        title: str,
-        intro: str,
-        press: str,
-        is_danger: bool,
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": title,
-            "intro": intro,
-            "press": press,
-            "form": form,
-            "is_danger": is_danger,
-            "back": reverse("admin:notifications_suppression_changelist"),
-        }
-        return TemplateResponse(request, "admin/draws/award/act.html", context)
 
 
 def _of(term: str) -> Q:

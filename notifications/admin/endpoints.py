@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -21,6 +20,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from accounts.models import User
 from audit.admin import ReadOnlyAdmin
 from notifications import kinds
+from notifications.admin.acting import acting_page
 from notifications.models import Endpoint
 from notifications.services.endpoints import (
     EndpointError,
@@ -170,7 +170,8 @@ class EndpointAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, _("Set up. Send a test, then type its code here."))
                 return _to(endpoint)
-        return self._page(
+        return acting_page(
+            self,
             request,
             form,
             title=_("Set up a webhook"),
@@ -226,7 +227,8 @@ class EndpointAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, _("It is told from now on."))
                 return _to(endpoint)
-        return self._page(
+        return acting_page(
+            self,
             request,
             form,
             title=_("Type the code of the test message"),
@@ -264,21 +266,6 @@ class EndpointAdmin(ReadOnlyAdmin):
         if endpoint is None:
             raise PermissionDenied
         return endpoint
-
-    def _page(
-        self, request: HttpRequest, form: forms.Form, *, title: str, intro: str, press: str
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": title,
-            "intro": intro,
-            "press": press,
-            "form": form,
-            "is_danger": False,
-            "back": reverse("admin:notifications_endpoint_changelist"),
-        }
-        return TemplateResponse(request, "admin/draws/award/act.html", context)
 
 
 def _to(endpoint: Endpoint) -> HttpResponse:
